@@ -45,7 +45,9 @@ check-generate: .protoimports ## Fail if api/ is not what proto/ generates
 # lay that revision's proto/ beside today's imports and compare with the image.
 .PHONY: breaking
 breaking: .protoimports ## Fail if the contract breaks callers of AGAINST (default main)
-	@if ! git cat-file -e "$(AGAINST):proto" 2>/dev/null; then \
+	@git rev-parse --verify --quiet "$(AGAINST)^{commit}" >/dev/null || \
+		{ echo "no revision $(AGAINST): name one with AGAINST=" >&2; exit 1; }; \
+	if ! git cat-file -e "$(AGAINST):proto" 2>/dev/null; then \
 		echo "nothing to compare with: $(AGAINST) has no proto/"; exit 0; \
 	fi; \
 	reference=$$(mktemp -d); trap 'rm -rf "$$reference"' EXIT; \
