@@ -13,7 +13,7 @@ type Task struct {
 	classifier.Task
 
 	// Capabilities are those that a model must be stated to have.
-	Capabilities pricing.Capabilities
+	Capabilities []pricing.Capability
 	// ExpectedOutputTokens replaces the classifier's estimate of the answer's
 	// length, in tokens. 0 means not known.
 	ExpectedOutputTokens int64

@@ -69,7 +69,7 @@ type ModelsRequest struct {
 	Policy           string
 	Providers        []string
 	Tiers            []classifier.Tier
-	Capabilities     pricing.Capabilities
+	Capabilities     []pricing.Capability
 	MinContextTokens int64
 	IncludeRetired   bool
 	AsOf             time.Time
