@@ -25,18 +25,22 @@ type Model struct {
 	// Zero where there is none or it is unknown.
 	Released   Date
 	Deprecated Date
-	Retired    Date // from this day on the provider refuses calls
-	Successor  string
+	Retired    Date   // from this day on the provider refuses calls
+	Successor  string // the ID to move to; "" where none is named
 
 	Tokenizer string // the family of its tokenizer: o200k_base, claude-4.7+, gemini, ...
-	Notes     string // doubts about the figures
+	Note      string // doubts about the figures
 	Sources   []string
 
 	Periods  []Period // oldest first
 	Tiers    []TierPrice
-	Regions  []RegionUplift
+	Regions  []RegionPrice // empty: one price everywhere
 	Hosts    []HostPrice
-	Discount Multiplier // already in every rate; Unchanged unless an overlay says otherwise
+	Discount Multiplier // is in every rate already; Unchanged unless an overlay says otherwise
+
+	// Fees are the dollars for a thousand uses of what is not billed by tokens, such
+	// as web_search. The engine does not price them.
+	Fees map[string]Money
 }
 
 // Ref gives "provider/id".
@@ -235,11 +239,14 @@ func (k Kind) parent() Kind {
 	return KindInput
 }
 
-// Rates are the prices of each kind of token, fallbacks filled in.
+// Rates are the prices of each kind of token. A kind that is not stated costs what
+// its parent costs: audio and images what text costs, cached audio what other cache
+// reads cost, cache reads and writes what uncached input costs, reasoning what other
+// output costs.
 type Rates struct {
 	rates  [numKinds]Rate
-	own    uint16 // bit k: the catalogue states a rate for kind k
-	writes []WriteRate
+	stated uint16      // bit k: kind k has a rate of its own
+	writes []WriteRate // shortest lifetime first
 }
 
 // WriteRate is the price of writing to a cache for a lifetime.
@@ -248,13 +255,45 @@ type WriteRate struct {
 	Rate Rate
 }
 
-// Of gives the rate of a kind; own is false where it is the parent's.
-func (r *Rates) Of(k Kind) (rate Rate, own bool) {
-	return r.rates[k], r.own&(1<<k) != 0
+// Of gives the rate of a kind, or its parent's; stated says which.
+func (r *Rates) Of(k Kind) (rate Rate, stated bool) {
+	if k == KindCacheWrite {
+		return r.write(0)
+	}
+	if r.stated&(1<<k) != 0 {
+		return r.rates[k], true
+	}
+	if k == KindInput || k == KindOutput {
+		return 0, false
+	}
+	rate, _ = r.Of(k.parent())
+	return rate, false
 }
 
-// Writes gives the rates of cache writes by lifetime, shortest first; empty where
-// every write costs what [Rates.Of] says of [KindCacheWrite].
+// OfWrite gives the rate of a cache write that lives for ttl: that of the shortest
+// stated lifetime that covers it, or else of the longest. A ttl of 0 means the
+// provider's default lifetime, which is its shortest.
+func (r *Rates) OfWrite(ttl time.Duration) (rate Rate, stated bool) { return r.write(ttl) }
+
+func (r *Rates) write(ttl time.Duration) (rate Rate, stated bool) {
+	plain := r.stated&(1<<KindCacheWrite) != 0
+	switch {
+	case len(r.writes) == 0 && plain, ttl == 0 && plain:
+		return r.rates[KindCacheWrite], true
+	case len(r.writes) == 0:
+		rate, _ = r.Of(KindInput)
+		return rate, false
+	}
+	for _, w := range r.writes {
+		if ttl <= w.TTL {
+			return w.Rate, true
+		}
+	}
+	return r.writes[len(r.writes)-1].Rate, true
+}
+
+// Writes gives the rates of cache writes that are stated by lifetime, shortest
+// first. It is read-only.
 func (r *Rates) Writes() []WriteRate { return r.writes }
 
 // Period is a span of days on which prices hold.
@@ -263,12 +302,12 @@ type Period struct {
 	Until  Date // exclusive; zero: until further notice
 	Rates  Rates
 	Bands  []Band   // ascending; the last one reached replaces Rates for the whole request
-	Hours  []Window // replace Rates while they last; no period has both bands and hours
-	Source string   // a key of the sources file
+	Hours  []Window // replace Rates while they last; a period has bands or hours, not both
+	Source string   // a key of the sources file, or the user's own words
 	Note   string
 }
 
-// Band is what a long request costs.
+// Band is what a long request costs: all of it, output included.
 type Band struct {
 	Over  int64 // it holds for more than so many input tokens, of all kinds together
 	Rates Rates
@@ -279,35 +318,32 @@ type Window struct {
 	From, To time.Duration // since midnight UTC; from inclusive, to exclusive
 	Days     uint8         // bit d: it holds on time.Weekday(d)
 	Rates    Rates
-	Note     string
 }
 
-// TierPrice is what a service tier other than Standard costs.
+// TierPrice is what a service tier other than Standard costs: either By scales the
+// standard rates, or By is 0 and Rates and Bands hold.
 type TierPrice struct {
-	Tier       ServiceTier
-	AlsoCalled []ServiceTier
-	From       Date // inclusive; zero: always
-	Until      Date // exclusive; zero: until further notice
-	// Either By scales the standard rates, or By is zero and Rates hold.
-	By      Multiplier
-	Applies [numKinds]bool // the kinds that By scales
-	Rates   Rates
-	Bands   []Band
-	NotWith []ServiceTier
-	Source  string
-	Note    string
+	Tier   ServiceTier
+	From   Date // inclusive; zero: always
+	Until  Date // exclusive; zero: until further notice
+	By     Multiplier
+	Scales uint16 // bit k: By scales kind k
+	Rates  Rates  // a kind not stated here keeps its standard rate, if that is stated
+	Bands  []Band
+	Source string
+	Note   string
 }
 
-// RegionUplift is what pinning inference to a region adds.
-type RegionUplift struct {
+// RegionPrice is what pinning inference to a region costs: By scales every rate.
+type RegionPrice struct {
 	Region string // us, eu
 	By     Multiplier
 }
 
-// HostPrice is what a model costs at a cloud host.
+// HostPrice is what a model costs at a cloud host: By scales every rate.
 type HostPrice struct {
 	Host    string // bedrock, vertex, azure
-	Profile string // geo, global or regional; "" for the only one
+	Profile string // geo, global or regional; "" for a name that has none
 	By      Multiplier
 	Source  string
 	Note    string

@@ -28,6 +28,12 @@ func ParseMoney(s string) (Money, error) {
 	return Money(n), nil
 }
 
+// UnmarshalText reads what [ParseMoney] reads.
+func (m *Money) UnmarshalText(text []byte) (err error) {
+	*m, err = ParseMoney(string(text))
+	return err
+}
+
 // String gives the dollars as the shortest exact decimal, without a sign for the
 // currency: 0.85, 12, -0.000000001.
 func (m Money) String() string {
@@ -98,6 +104,23 @@ func ParseRate(usdPerMillion string) (Rate, error) {
 // a million tokens.
 func (r Rate) USDPerMillion() string { return decimal(0, uint64(r), 12) }
 
+// UnmarshalText reads what [ParseRate] reads.
+func (r *Rate) UnmarshalText(text []byte) (err error) {
+	*r, err = ParseRate(string(text))
+	return err
+}
+
+// scale gives r × by; ok is false where that needs more than twelve decimals of a
+// dollar for a million tokens, or is too large.
+func (r Rate) scale(by Multiplier) (scaled Rate, ok bool) {
+	hi, lo := bits.Mul64(uint64(r), uint64(by))
+	if hi >= uint64(Unchanged) {
+		return 0, false
+	}
+	quotient, rest := bits.Div64(hi, lo, uint64(Unchanged))
+	return Rate(quotient), rest == 0 && quotient <= math.MaxInt64
+}
+
 // Multiplier scales rates, in millionths: 1_100_000 is an uplift of a tenth. It is
 // > 0.
 type Multiplier int64
@@ -116,6 +139,12 @@ func ParseMultiplier(s string) (Multiplier, error) {
 		return 0, fmt.Errorf("%s: a multiplier must be more than 0 and at most 1000", s)
 	}
 	return Multiplier(n), nil
+}
+
+// UnmarshalText reads what [ParseMultiplier] reads.
+func (m *Multiplier) UnmarshalText(text []byte) (err error) {
+	*m, err = ParseMultiplier(string(text))
+	return err
 }
 
 // String gives the multiplier as the shortest exact decimal.

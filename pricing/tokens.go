@@ -20,3 +20,6 @@ func ApproximateTokens(family string, text string) int64 { return int64(len(text
 // ReasoningAllowance gives the reasoning tokens to reckon with for an answer of
 // visibleOutputTokens; 0 for a model that does not think.
 func (m *Model) ReasoningAllowance(visibleOutputTokens int64) int64 { return 0 }
+
+func families() []string        { return []string{"o200k_base"} }
+func knownFamily(f string) bool { return true }

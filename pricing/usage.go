@@ -159,6 +159,3 @@ func (u *Usage) contradictions() error {
 	}
 	return errors.Join(errs...)
 }
-
-// ParseUsage reads the usage block of a provider's response.
-func ParseUsage(flavor string, response []byte) (Usage, error) { return Usage{}, errors.New("not yet") }
