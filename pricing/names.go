@@ -189,6 +189,9 @@ func (c *Catalogue) parse(s string) (Offer, bool) {
 func (c *Catalogue) find(provider, s string) *Model {
 	look := func(s string) *Model {
 		if provider != "" {
+			if m := c.exact[s]; m != nil && m.Provider == provider { // an alias with a slash
+				return m
+			}
 			s = provider + "/" + s
 		}
 		if m := c.exact[s]; m != nil {
