@@ -263,7 +263,9 @@ func (d *deciding) noModel() error {
 	for i := range d.candidates {
 		c := &d.candidates[i]
 		e.Excluded = append(e.Excluded, d.exclusion(c))
-		count[c.excluded]++
+		if allows(d.set.providers, c.offer.Model.Provider) { // the others the caller can't have
+			count[c.excluded]++
+		}
 	}
 	var most ReasonCode
 	for code := ExcludedRetired; code <= ExcludedNoPrice; code++ {

@@ -25,11 +25,16 @@ const defaultCacheLife = 5 * time.Minute
 // Route decides what to do with a task. The error is one of this package's, a
 // [*pricing.UnknownModelError] for a name in the request, or ctx's.
 func (r *Router) Route(ctx context.Context, req Request) (Decision, error) {
-	p, err := r.policyFor(req.Policy, req.Identity)
+	c, err := r.Classify(ctx, req.Task)
 	if err != nil {
 		return Decision{}, err
 	}
-	c, err := r.Classify(ctx, req.Task)
+	return r.Decide(ctx, req, c)
+}
+
+// Decide is [Router.Route] for a task that is classified already, by whatever means.
+func (r *Router) Decide(ctx context.Context, req Request, c classifier.Classification) (Decision, error) {
+	p, err := r.policyFor(req.Policy, req.Identity)
 	if err != nil {
 		return Decision{}, err
 	}
