@@ -1,0 +1,138 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// Config is what the process is told once, at its start. [DefaultConfig] serves most
+// people; nothing in it needs to be set.
+type Config struct {
+	// Listen is where gRPC is served: host:port, or unix:PATH for a Unix socket.
+	Listen string `yaml:"listen"`
+	// AdminListen is where metrics, health and readiness are served over HTTP:
+	// host:port, or empty for nowhere.
+	AdminListen string `yaml:"admin_listen"`
+	// Reflection lets clients ask for the contract, as grpcurl does.
+	Reflection bool `yaml:"reflection"`
+
+	// Policies are files of policies. Empty means those that are built in.
+	Policies []string `yaml:"policies"`
+	// Catalogue are files laid over the catalogue that is built in.
+	Catalogue []string `yaml:"catalogue"`
+	// Weights is a file of classifier weights. Empty means those that are built in.
+	Weights string `yaml:"weights"`
+
+	Log    LogConfig `yaml:"log"`
+	Limits Limits    `yaml:"limits"`
+
+	// Drain is how long the server goes on serving after it has told that it is
+	// stopping, so that balancers and clients have time to go elsewhere.
+	Drain time.Duration `yaml:"drain"`
+	// Shutdown is how long calls that are still running then have, before they are
+	// cut off.
+	Shutdown time.Duration `yaml:"shutdown"`
+
+	// Version is the program's, for telemetry and the log.
+	Version string `yaml:"-"`
+}
+
+// LogConfig says what is logged. Lines are JSON, and never hold text of tasks.
+type LogConfig struct {
+	// Level is the least level that is written: debug, info, warn or error. A call
+	// is one line at info, or at error where the fault is the server's.
+	Level slog.Level `yaml:"level"`
+}
+
+// Limits bound what callers can take. Beyond them calls are refused, never queued.
+type Limits struct {
+	// MessageBytes is the largest request, in bytes.
+	MessageBytes int `yaml:"message_bytes"`
+	// HeaderBytes is the largest header list of a call, in bytes.
+	HeaderBytes int `yaml:"header_bytes"`
+	// Calls is how many calls are worked on at once; 0 means 64 a core.
+	Calls int `yaml:"calls"`
+	// Streams is how many calls one connection may have open.
+	Streams int `yaml:"streams"`
+	// Connections is how many connections are open at once; more wait to be accepted.
+	Connections int `yaml:"connections"`
+}
+
+// DefaultConfig serves on loopback with everything that is built in.
+func DefaultConfig() Config {
+	return Config{
+		Listen:      "127.0.0.1:50051",
+		AdminListen: "127.0.0.1:9464",
+		Reflection:  true,
+		Limits: Limits{
+			// A prompt of 4 MiB, and room for what stands around it.
+			MessageBytes: 4<<20 + 64<<10,
+			HeaderBytes:  32 << 10,
+			Streams:      1_000,
+			Connections:  10_000,
+		},
+		Drain:    5 * time.Second,
+		Shutdown: 20 * time.Second,
+	}
+}
+
+// Validate reports everything that is wrong with the settings, joined.
+func (c Config) Validate() error {
+	var errs []error
+	wrong := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	}
+	if _, _, err := network(c.Listen); err != nil {
+		wrong("listen", "%v", err)
+	}
+	if c.AdminListen != "" {
+		if _, _, err := network(c.AdminListen); err != nil {
+			wrong("admin_listen", "%v", err)
+		}
+	}
+	between := func(key string, n, least, most int) {
+		if n < least || n > most {
+			wrong(key, "must be %d to %d, not %d", least, most, n)
+		}
+	}
+	between("limits.message_bytes", c.Limits.MessageBytes, 1<<10, 64<<20)
+	between("limits.header_bytes", c.Limits.HeaderBytes, 4<<10, 1<<20)
+	between("limits.calls", c.Limits.Calls, 0, 1<<20)
+	between("limits.streams", c.Limits.Streams, 1, 1<<20)
+	between("limits.connections", c.Limits.Connections, 1, 1<<20)
+	if c.Drain < 0 || c.Drain > time.Hour {
+		wrong("drain", "must be 0s to 1h, not %s", c.Drain)
+	}
+	if c.Shutdown <= 0 || c.Shutdown > time.Hour {
+		wrong("shutdown", "must be above 0s and at most 1h, not %s", c.Shutdown)
+	}
+	return errors.Join(errs...)
+}
+
+// network splits an address into what net.Listen takes.
+func network(address string) (kind, where string, err error) {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		path = strings.TrimPrefix(path, "//")
+		if path == "" {
+			return "", "", fmt.Errorf("%q names no socket: write unix:/path/to/socket", address)
+		}
+		return "unix", path, nil
+	}
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return "", "", fmt.Errorf("%q is not an address: write host:port, :port or unix:/path", address)
+	}
+	return "tcp", address, nil
+}
+
+// calls gives the limit of calls at once.
+func (l Limits) calls() int64 {
+	if l.Calls == 0 {
+		return 64 * int64(runtime.GOMAXPROCS(0))
+	}
+	return int64(l.Calls)
+}

@@ -1,0 +1,50 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+
+	adjutantv1 "github.com/adjutant-dev/adjutant/api/adjutant/v1"
+)
+
+// limiter bounds how many calls are worked on at once. The rest are refused at once
+// rather than queued: a caller that waits in line past its deadline is work for
+// nothing, and a line is memory.
+type limiter struct {
+	most     int64
+	inFlight atomic.Int64
+}
+
+// enter reports whether there is room; if so, leave must follow.
+func (l *limiter) enter() bool {
+	if l.inFlight.Add(1) > l.most {
+		l.inFlight.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (l *limiter) leave() { l.inFlight.Add(-1) }
+
+// retryAfter is what a refused caller is told to wait. Calls take far less than a
+// millisecond, so that a place is free long before.
+const retryAfter = 100 * time.Millisecond
+
+func (l *limiter) intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	if _, ours := info.Server.(*Service); !ours {
+		return handler(ctx, req) // health must answer above all when there is much to do
+	}
+	if !l.enter() {
+		if c := callOf(ctx); c != nil {
+			c.telemetry.shed.Add(ctx, 1, shedForConcurrency...)
+		}
+		return nil, comeBack(adjutantv1.ErrorReason_ERROR_REASON_OVERLOADED,
+			fmt.Sprintf("%d calls are being worked on, which is the limit: try again after the given delay", l.most), retryAfter)
+	}
+	defer l.leave()
+	return handler(ctx, req)
+}

@@ -1,0 +1,255 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/net/netutil"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	adjutantv1 "github.com/adjutant-dev/adjutant/api/adjutant/v1"
+	"github.com/adjutant-dev/adjutant/routing"
+)
+
+// Run serves until ctx is done, then drains; it returns nil after a clean stop. Log
+// lines go to stderr.
+func Run(ctx context.Context, config Config, stderr io.Writer) error {
+	s, err := Open(ctx, config, stderr)
+	if err != nil {
+		return err
+	}
+	return s.Serve(ctx)
+}
+
+// Server is the process's one server: gRPC, the admin port, and what they share.
+type Server struct {
+	config    Config
+	log       *slog.Logger
+	telemetry *telemetry
+	router    atomic.Pointer[routing.Router]
+
+	grpc     *grpc.Server
+	health   *health.Server
+	listener net.Listener
+
+	admin         *http.Server
+	adminListener net.Listener // nil for none
+}
+
+// Open checks the settings and takes the addresses, so that what can't work fails
+// here. Nothing is answered before [Server.Serve].
+func Open(ctx context.Context, config Config, stderr io.Writer) (_ *Server, err error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{config: config, log: newLogger(stderr, config.Log), health: health.NewServer()}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	s.notServing()
+	if s.telemetry, err = newTelemetry(ctx, s.log, config.Version, os.Getenv); err != nil {
+		return nil, err
+	}
+	if s.listener, err = listen(ctx, config.Listen); err != nil {
+		return nil, err
+	}
+	s.listener = netutil.LimitListener(s.listener, config.Limits.Connections)
+	if config.AdminListen != "" {
+		if s.adminListener, err = listen(ctx, config.AdminListen); err != nil {
+			return nil, err
+		}
+		s.admin = newAdmin(s.telemetry, s.ready)
+	}
+	calls := &limiter{most: config.Limits.calls()}
+	s.grpc = s.newGRPC(NewService(s.router.Load, time.Now, s.log), calls)
+	err = s.telemetry.observe(s.telemetry.meter, calls.inFlight.Load, func() string {
+		if r := s.router.Load(); r != nil {
+			return r.Snapshot()
+		}
+		return ""
+	})
+	return s, err
+}
+
+// Addr is where gRPC is served.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// AdminAddr is where the admin port is served, nil for nowhere.
+func (s *Server) AdminAddr() net.Addr {
+	if s.adminListener == nil {
+		return nil
+	}
+	return s.adminListener.Addr()
+}
+
+// Serve answers until ctx is done, then drains.
+func (s *Server) Serve(ctx context.Context) error {
+	failed := make(chan error, 2)
+	go func() {
+		failed <- s.grpc.Serve(s.listener)
+	}()
+	if s.admin != nil {
+		go func() {
+			if err := s.admin.Serve(s.adminListener); !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+			}
+		}()
+	}
+	started := time.Now()
+	router, err := load(s.config)
+	if err != nil {
+		s.close()
+		return err
+	}
+	s.router.Store(router)
+	s.telemetry.loaded(ctx)
+	s.health.Resume()
+	s.log.LogAttrs(ctx, slog.LevelInfo, "ready",
+		slog.String("listen", s.Addr().String()), slog.Any("admin_listen", s.AdminAddr()),
+		slog.String("snapshot", router.Snapshot()), slog.String("version", s.config.Version),
+		slog.Duration("loaded_in", time.Since(started)))
+
+	select {
+	case err := <-failed:
+		s.close()
+		return err
+	case <-ctx.Done():
+	}
+	return s.drain(failed)
+}
+
+// drain stops in the order that loses no call: tell everyone, go on serving while
+// they go elsewhere, let running calls end, cut off those that don't.
+func (s *Server) drain(failed <-chan error) error {
+	s.health.Shutdown()
+	s.log.LogAttrs(context.Background(), slog.LevelInfo, "draining", slog.Duration("drain", s.config.Drain), slog.Duration("shutdown", s.config.Shutdown))
+	if s.config.Drain > 0 {
+		timer := time.NewTimer(s.config.Drain)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-failed:
+		}
+	}
+	stopped := make(chan struct{})
+	go func() {
+		s.grpc.GracefulStop()
+		close(stopped)
+	}()
+	deadline := time.NewTimer(s.config.Shutdown)
+	defer deadline.Stop()
+	select {
+	case <-stopped:
+	case <-deadline.C:
+		s.log.LogAttrs(context.Background(), slog.LevelWarn, "cutting off calls that are still running")
+		s.grpc.Stop()
+		<-stopped
+	}
+	s.close()
+	s.log.LogAttrs(context.Background(), slog.LevelInfo, "stopped")
+	return nil
+}
+
+// close ends everything at once. It may be called on a server that is half open.
+func (s *Server) close() {
+	if s.grpc != nil {
+		s.grpc.Stop()
+	}
+	if s.listener != nil {
+		_ = s.listener.Close() // already closed by Stop where it was serving
+	}
+	if s.admin != nil {
+		_ = s.admin.Close()
+	}
+	if s.adminListener != nil {
+		_ = s.adminListener.Close()
+	}
+	if s.telemetry != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := s.telemetry.shutdown(ctx); err != nil {
+			s.log.LogAttrs(ctx, slog.LevelWarn, "telemetry did not end well", slog.String("cause", err.Error()))
+		}
+	}
+}
+
+// newGRPC registers the service with health and reflection beside it.
+func (s *Server) newGRPC(service *Service, calls *limiter) *grpc.Server {
+	limits := s.config.Limits
+	server := grpc.NewServer(
+		grpc.ChainUnaryInterceptor(unaryInterceptors(s.telemetry, s.log, anyone, calls)...),
+		grpc.ChainStreamInterceptor(streamInterceptors(s.telemetry, s.log, anyone)...),
+		grpc.MaxRecvMsgSize(limits.MessageBytes),
+		grpc.MaxHeaderListSize(uint32(limits.HeaderBytes)),
+		grpc.MaxConcurrentStreams(uint32(limits.Streams)),
+		grpc.ConnectionTimeout(10*time.Second), // for the handshake
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionIdle: 15 * time.Minute,
+			// Connections are renewed, so that balancers that count them, and new
+			// replicas, get their share.
+			MaxConnectionAge: 30 * time.Minute, MaxConnectionAgeGrace: time.Minute,
+			Time: time.Minute, Timeout: 20 * time.Second,
+		}),
+	)
+	register(server, service)
+	healthv1.RegisterHealthServer(server, openHealth{s.health})
+	if s.config.Reflection {
+		reflection.Register(server)
+	}
+	return server
+}
+
+// anyone identifies nobody: every caller may use everything.
+func anyone(ctx context.Context) (context.Context, error) { return ctx, nil }
+
+// openHealth answers probes, which carry no identity.
+type openHealth struct{ *health.Server }
+
+// AuthFuncOverride lets everyone ask.
+func (openHealth) AuthFuncOverride(ctx context.Context, _ string) (context.Context, error) {
+	return ctx, nil
+}
+
+// notServing is the state before the first snapshot.
+func (s *Server) notServing() {
+	s.health.SetServingStatus(adjutantv1.RoutingService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_NOT_SERVING)
+	s.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
+}
+
+// ready reports what health says of the service.
+func (s *Server) ready() bool {
+	answer, err := s.health.Check(context.Background(), &healthv1.HealthCheckRequest{Service: adjutantv1.RoutingService_ServiceDesc.ServiceName})
+	return err == nil && answer.GetStatus() == healthv1.HealthCheckResponse_SERVING
+}
+
+// listen takes an address.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	kind, where, err := network(address)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, kind, where)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s is in use by another process: stop it, or choose another address", address)
+	case err != nil:
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return listener, nil
+}
