@@ -156,6 +156,6 @@ func (r *Router) planAlternative(ctx context.Context, req *CostRequest, first pr
 	return &Alternative{
 		Kind: AlternativePlan, Model: execution, Cost: cost, Savings: saved(asked, cost), Steps: plan.Steps[:],
 		Text: fmt.Sprintf("Design by %s and execution by %s: %s instead of %s on %s.",
-			plan.Steps[0].Model.ID, execution.ID, usd(float64(cost)), usd(float64(asked)), first.Model.ID),
+			plan.Steps[0].Model.ID, execution.ID, usd(cost), usd(asked), first.Model.ID),
 	}, nil
 }

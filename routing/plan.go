@@ -28,12 +28,23 @@ You see the task and a sample of the material, not all of it. Keep the plan unde
 	instructionTokens = 200
 )
 
+// step is a step of a plan in the making: the model of a tier that does it at the
+// lowest cost, since within a tier the rule's chances are equal. A nil candidate
+// means that the tier has none.
+type step struct {
+	*candidate
+	usage   pricing.Usage
+	price   pricing.Money
+	cost    float64 // price and time, in nano-dollars
+	seconds float64
+	timed   bool // seconds is known
+}
+
 // pair is a plan in the making.
 type pair struct {
-	design, execution *candidate
-	uses              [2]pricing.Usage
+	design, execution step
 	price             pricing.Money
-	cost, total       float64
+	total             float64
 }
 
 // plan finds the best pair of design and execution, and says whether it pays
@@ -43,16 +54,21 @@ func (d *deciding) plan(best *candidate) (*Plan, ReasonCode, error) {
 	if d.req.Plan == PlanNever || stage == classifier.Design || stage == classifier.Execution {
 		return nil, PlanNotConsidered, nil
 	}
-	var found *pair
-	for design := classifier.Judgment; design > classifier.Repetition; design-- {
-		for execution := design - 1; execution >= classifier.Repetition; execution-- {
-			p := d.pairOf(design, execution)
-			if p != nil && (found == nil || math.Round(p.total) < math.Round(found.total)) {
+	var found pair
+	for design := classifier.Making; design <= d.ceiling; design++ {
+		first := d.cheapestStep(design, d.designUsage)
+		for execution := max(classifier.Repetition, d.req.Constraints.MinTier); execution < design && first.candidate != nil; execution++ {
+			p := pair{design: first, execution: d.cheapestStep(execution, d.executionUsage)}
+			if p.execution.candidate == nil || !d.weighPair(&p) {
+				continue
+			}
+			// A tie goes to the higher design tier: the plan is the part that needs judgment.
+			if found.design.candidate == nil || math.Round(p.total) <= math.Round(found.total) {
 				found = p
 			}
 		}
 	}
-	if found == nil {
+	if found.design.candidate == nil {
 		return nil, PlanNotConsidered, nil
 	}
 	// The comparison counts what the decision's own total counts.
@@ -63,12 +79,12 @@ func (d *deciding) plan(best *candidate) (*Plan, ReasonCode, error) {
 		ExpectedTotal:      nano(found.total),
 		FailureProbability: d.planFailure(found.design.tier, found.execution.tier),
 	}
-	for i, step := range [...]*candidate{found.design, found.execution} {
-		e, err := d.stepEstimate(step.offer, found.uses[i], i == 1)
+	for i, s := range [...]*step{&found.design, &found.execution} {
+		e, err := d.stepEstimate(s.offer, s.usage, i == 1)
 		if err != nil {
 			return nil, 0, err
 		}
-		out.Steps[i] = Step{Tier: step.tier, Model: step.offer.Model, Estimate: e}
+		out.Steps[i] = Step{Tier: s.tier, Model: s.offer.Model, Estimate: e}
 	}
 	out.Steps[0].Stage, out.Steps[0].Instruction = classifier.Design, designInstruction
 	out.Steps[1].Stage, out.Steps[1].Instruction = classifier.Execution, executionInstruction
@@ -79,71 +95,48 @@ func (d *deciding) plan(best *candidate) (*Plan, ReasonCode, error) {
 	return out, code, nil
 }
 
-// pairOf takes the cheapest design model of one tier and the cheapest execution
-// model of another: within a tier the rule's chances are equal, so cost decides.
-// Nil means that the tiers, the limits or the windows leave no pair.
-func (d *deciding) pairOf(design, execution classifier.Tier) *pair {
+// weighPair prices a pair; false means that the limits forbid it.
+func (d *deciding) weighPair(p *pair) bool {
 	want := &d.req.Constraints
-	if design > d.ceiling || want.MinTier > execution {
-		return nil
-	}
-	p := &pair{}
-	var ok bool
-	if p.design, p.uses[0], ok = d.cheapestStep(design, d.designUsage); !ok {
-		return nil
-	}
-	if p.execution, p.uses[1], ok = d.cheapestStep(execution, d.executionUsage); !ok {
-		return nil
-	}
-	first, err := p.design.offer.PriceTotal(p.uses[0], d.terms)
-	if err != nil {
-		return nil
-	}
-	second, err := p.execution.offer.PriceTotal(p.uses[1], d.terms)
-	if err != nil {
-		return nil
-	}
-	if p.price, err = first.Plus(second); err != nil {
-		return nil
+	var err error
+	if p.price, err = p.design.price.Plus(p.execution.price); err != nil {
+		return false
 	}
 	if exceeds(p.price, d.set.maxCost) || exceeds(p.price, want.MaxCost) {
-		return nil
+		return false
 	}
-	a, aKnown := p.design.latency(p.uses[0].OutputTokens)
-	b, bKnown := p.execution.latency(p.uses[1].OutputTokens)
-	if want.MaxLatency > 0 && (!aKnown || !bKnown || a+b > want.MaxLatency.Seconds()) {
-		return nil
+	timed := p.design.timed && p.execution.timed
+	if want.MaxLatency > 0 && (!timed || p.design.seconds+p.execution.seconds > want.MaxLatency.Seconds()) {
+		return false
 	}
-	p.cost = float64(p.price) + (a+b)*d.set.timeValue
-	p.total = d.expectedPlan(p.cost, design, execution)
-	return p
+	p.total = d.expectedPlan(p.design.cost+p.execution.cost, p.design.tier, p.execution.tier)
+	return true
 }
 
 // cheapestStep finds the usable model of a tier on which a step costs least, ties in
 // the policy's order.
-func (d *deciding) cheapestStep(t classifier.Tier, use func(*pricing.Model) pricing.Usage) (*candidate, pricing.Usage, bool) {
-	var best *candidate
-	var bestUse pricing.Usage
-	least := math.Inf(1)
+func (d *deciding) cheapestStep(t classifier.Tier, use func(*pricing.Model) pricing.Usage) step {
+	var best step
 	for i := range d.candidates {
 		c := &d.candidates[i]
 		if !c.usable || c.tier != t {
 			continue
 		}
-		u := use(c.offer.Model)
-		if !fitsContext(c.offer.Model, u) {
+		s := step{candidate: c, usage: use(c.offer.Model)}
+		if !fitsContext(c.offer.Model, s.usage) {
 			continue
 		}
-		price, err := c.offer.PriceTotal(u, d.terms)
-		if err != nil {
+		var err error
+		if s.price, err = c.offer.PriceTotal(s.usage, d.terms); err != nil {
 			continue
 		}
-		seconds, _ := c.latency(u.OutputTokens)
-		if cost := float64(price) + seconds*d.set.timeValue; cost < least {
-			best, bestUse, least = c, u, cost
+		s.seconds, s.timed = c.latency(s.usage.OutputTokens)
+		s.cost = float64(s.price) + s.seconds*d.set.timeValue
+		if best.candidate == nil || s.cost < best.cost {
+			best = s
 		}
 	}
-	return best, bestUse, best != nil
+	return best
 }
 
 // designUsage: the task with its conversation, a sample of the declared material, and

@@ -2,8 +2,6 @@ package routing
 
 import (
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
 
 	"github.com/adjutant-dev/adjutant/classifier"
@@ -25,11 +23,11 @@ func (d *deciding) reasons(best *candidate, plan *Plan, planCode ReasonCode) []R
 	d.addSession(add, best)
 	d.addBounds(add, best)
 	if d.class.Confidence < littleEvidence {
-		add(LittleEvidence, nil, "The text gives little evidence: "+d.shares()+". The rule weighs all three.")
+		add(LittleEvidence, nil, d.shares(d.say().s("The text gives little evidence, and the rule weighs all three tiers: ")).stop())
 	}
 	if limit := best.offer.Model.MaxOutputTokens; limit > 0 && best.usage.OutputTokens > limit {
-		add(OutputLimit, best.offer.Model, fmt.Sprintf("An answer of about %d tokens is longer than the %d that %s writes in one call: ask for it in %d parts.",
-			best.usage.OutputTokens, limit, best.offer.Model.ID, (best.usage.OutputTokens+limit-1)/limit))
+		add(OutputLimit, best.offer.Model, d.say().s("An answer of about ").n(best.usage.OutputTokens).s(" tokens is longer than the ").n(limit).s(" that ").
+			s(best.offer.Model.ID).s(" writes in one call: ask for it in ").n((best.usage.OutputTokens+limit-1)/limit).s(" parts").stop())
 	}
 	for i := range d.candidates {
 		if c := &d.candidates[i]; c.excluded != 0 {
@@ -45,27 +43,15 @@ const littleEvidence = 0.5
 
 func (d *deciding) whyBest(best *candidate) string {
 	fail := d.failure(best.tier, d.needs)
-	b := make([]byte, 0, 192)
-	b = append(b, best.offer.Model.ID...)
-	b = append(b, " has the lowest expected total, "...)
-	b = appendUSD(b, best.total)
-	b = append(b, ": "...)
-	b = appendUSD(b, float64(best.price))
-	b = append(b, " for the call"...)
+	w := d.say().s(best.offer.Model.ID).s(" has the lowest expected total, ").usd(best.total).s(": ").usd(float64(best.price)).s(" for the call")
 	if wait := best.cost - float64(best.price); wait > 0 {
-		b = append(b, ", "...)
-		b = appendUSD(b, wait)
-		b = append(b, " for the wait"...)
+		w = w.s(", ").usd(wait).s(" for the wait")
 	}
-	b = append(b, " and a chance of "...)
-	b = appendPercent(b, fail)
-	b = append(b, " to fail"...)
+	w = w.s(" and a chance of ").percent(fail).s(" to fail")
 	if fail > 0 {
-		b = append(b, ", which costs "...)
-		b = appendUSD(b, (best.total-best.cost)/fail)
+		w = w.s(", which costs ").usd((best.total - best.cost) / fail)
 	}
-	b = append(b, '.')
-	return string(b)
+	return w.stop()
 }
 
 // counterfactual says how likely another tier would have to be for its best model to
@@ -95,21 +81,11 @@ func (d *deciding) counterfactual(best *candidate) string {
 	own := d.expected(other.cost, other.tier, sure) - d.expected(best.cost, best.tier, sure)
 	rest := d.expected(other.cost, other.tier, unlike) - d.expected(best.cost, best.tier, unlike)
 	if own >= 0 || rest <= 0 {
-		return fmt.Sprintf("%s would not be chosen even if the task surely needed %s: it would come to %s more.",
-			other.offer.Model.ID, other.tier, usd(max(own, 0)))
+		return d.say().s(other.offer.Model.ID).s(" would not be chosen even if the task surely needed ").s(other.tier.String()).
+			s(": it would come to ").usd(max(own, 0)).s(" more").stop()
 	}
-	b := make([]byte, 0, 128)
-	b = append(b, other.offer.Model.ID...)
-	b = append(b, " would be chosen if P("...)
-	b = append(b, other.tier.String()...)
-	b = append(b, ") were at least "...)
-	b = appendUp(b, rest/(rest-own))
-	b = append(b, "; it is "...)
-	b = strconv.AppendFloat(b, d.needs[k], 'f', 2, 64)
-	b = append(b, ". Its expected total is "...)
-	b = appendUSD(b, other.total)
-	b = append(b, '.')
-	return string(b)
+	return d.say().s(other.offer.Model.ID).s(" would be chosen if P(").s(other.tier.String()).s(") were at least ").up(rest / (rest - own)).
+		s("; it is ").chance(d.needs[k]).s(". Its expected total is ").usd(other.total).stop()
 }
 
 func (d *deciding) addPlan(add func(ReasonCode, *pricing.Model, string), best *candidate, plan *Plan, code ReasonCode) {
@@ -121,30 +97,32 @@ func (d *deciding) addPlan(add func(ReasonCode, *pricing.Model, string), best *c
 	case plan == nil:
 		add(code, nil, "No plan was considered: no two tiers are left to design and to execute.")
 	case code == PlanPays:
-		add(code, nil, fmt.Sprintf("Design by %s and execution by %s pay: expected total %s against %s for one call; the two calls cost %s against %s. The chance that the task splits is %s.",
-			plan.Steps[0].Model.ID, plan.Steps[1].Model.ID, usd(float64(plan.ExpectedTotal)), usd(best.total), usd(float64(plan.Cost)), usd(float64(best.price)), percent(d.split)))
+		add(code, nil, d.say().s("Design by ").s(plan.Steps[0].Model.ID).s(" and execution by ").s(plan.Steps[1].Model.ID).
+			s(" pay: expected total ").usd(float64(plan.ExpectedTotal)).s(" against ").usd(best.total).s(" for one call; the two calls cost ").
+			usd(float64(plan.Cost)).s(" against ").usd(float64(best.price)).s(". The chance that the task splits is ").percent(d.split).stop())
 	default:
-		text := fmt.Sprintf("A plan (design by %s, execution by %s) is not worth it: expected total %s against %s for one call",
-			plan.Steps[0].Model.ID, plan.Steps[1].Model.ID, usd(float64(plan.ExpectedTotal)), usd(best.total))
-		text += fmt.Sprintf("; the chance that the task splits is %s.", percent(d.split))
+		w := d.say().s("A plan (design by ").s(plan.Steps[0].Model.ID).s(", execution by ").s(plan.Steps[1].Model.ID).
+			s(") is not worth it: expected total ").usd(float64(plan.ExpectedTotal)).s(" against ").usd(best.total).
+			s(" for one call; the chance that the task splits is ").percent(d.split)
 		if plan.Recommended {
-			text += " It is recommended because the request wants two steps."
+			w = w.s(". It is recommended because the request wants two steps")
 		}
-		add(code, nil, text)
+		add(code, nil, w.stop())
 	}
 }
 
 func (d *deciding) addSession(add func(ReasonCode, *pricing.Model, string), best *candidate) {
 	a := &d.attempts
+	chosen := best.offer.Model
 	if len(a.failedAt) > 0 {
-		add(Escalated, best.offer.Model, fmt.Sprintf("%d earlier attempts failed or stalled, so the task needs more than their tier: now %s.", a.failures, d.shares()))
+		add(Escalated, chosen, d.shares(d.say().s("Earlier attempts failed or stalled (").n(int64(a.failures)).s("), so the task needs more than their tier: now ")).stop())
 	}
 	for _, at := range d.req.Session.Attempts {
 		switch at.Outcome {
 		case Unavailable:
-			add(FailedOver, best.offer.Model, best.offer.Model.ID+" is next: an earlier model was unavailable.")
+			add(FailedOver, chosen, d.say().s(chosen.ID).s(" is next: an earlier model was unavailable").stop())
 		case Refused:
-			add(RefusedElsewhere, best.offer.Model, best.offer.Model.ID+" is of another provider: "+strings.Join(a.refusedBy, ", ")+" refused the task.")
+			add(RefusedElsewhere, chosen, d.say().s(chosen.ID).s(" is of another provider: ").s(strings.Join(a.refusedBy, ", ")).s(" refused the task").stop())
 		default:
 			continue
 		}
@@ -165,9 +143,9 @@ func (d *deciding) addSession(add func(ReasonCode, *pricing.Model, string), best
 			return
 		}
 		if c == best {
-			add(CacheKept, best.offer.Model, fmt.Sprintf("The session's cache makes the call %s instead of %s on %s.", usd(float64(c.price)), usd(float64(full)), c.offer.Model.ID))
+			add(CacheKept, chosen, d.say().s("The session's cache makes the call ").usd(float64(c.price)).s(" instead of ").usd(float64(full)).s(" on ").s(c.offer.Model.ID).stop())
 		} else if c.excluded == 0 {
-			add(CacheLeft, best.offer.Model, fmt.Sprintf("Leaving %s gives its cache up, and still pays: expected total %s against %s.", c.offer.Model.ID, usd(best.total), usd(c.total)))
+			add(CacheLeft, chosen, d.say().s("Leaving ").s(c.offer.Model.ID).s(" gives its cache up, and still pays: expected total ").usd(best.total).s(" against ").usd(c.total).stop())
 		}
 		return
 	}
@@ -176,73 +154,78 @@ func (d *deciding) addSession(add func(ReasonCode, *pricing.Model, string), best
 func (d *deciding) addBounds(add func(ReasonCode, *pricing.Model, string), best *candidate) {
 	switch d.req.Task.Stage {
 	case classifier.Design:
-		add(StageDeclared, nil, fmt.Sprintf("The task is declared to be design, which the policy gives to %s or above.", d.policy.design))
+		add(StageDeclared, nil, d.say().s("The task is declared to be design, which the policy gives to ").s(d.policy.design.String()).s(" or above").stop())
 	case classifier.Execution:
 		add(StageDeclared, nil, "The task is declared to be execution: the words of its plan do not raise the tier.")
 	}
 	for _, rule := range d.rules {
-		add(PolicyRule, nil, "The policy's rule "+strconv.Quote(rule)+" applies.")
+		add(PolicyRule, nil, d.say().s("The policy's rule ").quoted(rule).s(" applies").stop())
 	}
 	free := d.best(func(c *candidate) bool { return c.excluded == 0 || c.excluded == ExcludedTier })
 	if free == nil || free.tier == best.tier {
 		return
 	}
 	if free.tier < best.tier {
-		add(TierFloor, free.offer.Model, fmt.Sprintf("A floor of %s raised the tier: %s would have had an expected total of %s.", d.floor, free.offer.Model.ID, usd(free.total)))
+		add(TierFloor, free.offer.Model, d.say().s("A floor of ").s(d.floor.String()).s(" raised the tier: ").s(free.offer.Model.ID).s(" would have had an expected total of ").usd(free.total).stop())
 	} else {
-		add(TierCeiling, free.offer.Model, fmt.Sprintf("A ceiling of %s lowered the tier: %s would have had an expected total of %s.", d.ceiling, free.offer.Model.ID, usd(free.total)))
+		add(TierCeiling, free.offer.Model, d.say().s("A ceiling of ").s(d.ceiling.String()).s(" lowered the tier: ").s(free.offer.Model.ID).s(" would have had an expected total of ").usd(free.total).stop())
 	}
 }
 
 // shares words the probabilities that the rule weighed.
-func (d *deciding) shares() string {
-	return fmt.Sprintf("P(repetition) %.2f, P(making) %.2f, P(judgment) %.2f", d.p[0], d.p[1], d.p[2])
+func (d *deciding) shares(w words) words {
+	return w.s("P(repetition) ").chance(d.p[0]).s(", P(making) ").chance(d.p[1]).s(", P(judgment) ").chance(d.p[2])
 }
 
 // exclusion says what excluded a model.
 func (d *deciding) exclusion(c *candidate) Reason {
 	m := c.offer.Model
 	want := &d.req.Constraints
-	var text string
+	w := d.say().s(m.ID)
 	switch c.excluded {
 	case ExcludedRetired:
-		text = "is retired since " + m.Retired.String()
+		w = w.s(" is retired since ").s(m.Retired.String())
 		if m.Successor != "" {
-			text += "; its successor is " + m.Successor
+			w = w.s("; its successor is ").s(m.Successor)
 		}
 	case ExcludedNoPrice:
-		text = "is not on sale or has no known price at the time asked for"
+		w = w.s(" is not on sale or has no known price at the time asked for")
 	case ExcludedContext:
-		text = fmt.Sprintf("has a context window of %d tokens: too small for %d of input and %d of output", m.ContextWindow, c.usage.InputTokens, c.usage.OutputTokens)
+		w = w.s(" has a context window of ").n(m.ContextWindow).s(" tokens")
 		if want.MinContextTokens > m.ContextWindow {
-			text = fmt.Sprintf("has a context window of %d tokens, less than the %d asked for", m.ContextWindow, want.MinContextTokens)
+			w = w.s(", less than the ").n(want.MinContextTokens).s(" asked for")
+		} else {
+			w = w.s(": too small for ").n(c.usage.InputTokens).s(" of input and ").n(c.usage.OutputTokens).s(" of output")
 		}
 	case ExcludedCapability:
-		text = "is not stated to have " + missing(m, d.req.Task.Capabilities)
+		w = w.s(" is not stated to have ").s(missing(m, d.req.Task.Capabilities))
 	case ExcludedCost:
-		text = "would cost " + usd(float64(c.price)) + ", above the limit"
+		w = w.s(" would cost ").usd(float64(c.price)).s(", above the limit")
 	case ExcludedLatency:
-		text = "has no stated speed, so it can't promise the latency asked for"
 		if seconds, ok := c.latency(c.usage.OutputTokens); ok {
-			text = fmt.Sprintf("would take about %.1f s, above the limit of %s", seconds, want.MaxLatency)
+			w = w.s(" would take about ").f(seconds, 1).s(" s, above the limit of ").s(want.MaxLatency.String())
+		} else {
+			w = w.s(" has no stated speed, so it can't promise the latency asked for")
 		}
 	case ExcludedProvider:
-		text = "is of a provider that is not allowed"
+		w = w.s(" is of a provider that is not allowed")
 	case ExcludedDenied:
-		text = "is denied by name"
+		w = w.s(" is denied by name")
 	case ExcludedTier:
-		text = fmt.Sprintf("serves %s, outside %s to %s", c.tier, d.floor, d.ceiling)
+		w = w.s(" serves ").s(c.tier.String())
 		if d.floor > d.ceiling {
-			text = fmt.Sprintf("serves %s, and the floor %s is above the ceiling %s", c.tier, d.floor, d.ceiling)
+			w = w.s(", and the floor ").s(d.floor.String()).s(" is above the ceiling ").s(d.ceiling.String())
+		} else {
+			w = w.s(", outside ").s(d.floor.String()).s(" to ").s(d.ceiling.String())
 		}
 	case ExcludedRegion:
-		text = "is not offered in region " + strconv.Quote(d.terms.Region)
+		w = w.s(" is not offered in region ").quoted(d.terms.Region)
 	case ExcludedServiceTier:
-		text = "is not sold in service tier " + d.terms.ServiceTier.String()
+		w = w.s(" is not sold in service tier ").s(d.terms.ServiceTier.String())
 	case ExcludedAttempted:
-		text = "was tried for this task, or its provider refused it"
+		w = w.s(" was tried for this task, or its provider refused it")
 	}
-	return Reason{Code: c.excluded, Model: m, Text: m.ID + " " + text + "."}
+	return Reason{Code: c.excluded, Model: m, Text: w.stop()}
 }
 
 func missing(m *pricing.Model, wanted []pricing.Capability) string {
@@ -303,29 +286,4 @@ func (d *deciding) noModel() error {
 		e.Hint = "every model that is left was tried: hand the task to a person"
 	}
 	return e
-}
-
-// usd words an amount of nano-dollars: cents above a dollar, three digits below.
-func usd(nanos float64) string { return string(appendUSD(nil, nanos)) }
-
-func appendUSD(b []byte, nanos float64) []byte {
-	dollars := nanos / float64(pricing.Dollar)
-	b = append(b, '$')
-	if dollars == 0 || math.Abs(dollars) >= 1 {
-		return strconv.AppendFloat(b, dollars, 'f', 2, 64)
-	}
-	digits := min(9, 2-int(math.Floor(math.Log10(math.Abs(dollars)))))
-	return strconv.AppendFloat(b, dollars, 'f', max(digits, 2), 64)
-}
-
-func percent(p float64) string { return string(appendPercent(nil, p)) }
-
-func appendPercent(b []byte, p float64) []byte {
-	return append(strconv.AppendFloat(b, 100*p, 'f', 1, 64), '%')
-}
-
-// appendUp writes a threshold with two decimals, rounded up, so that what is written
-// is enough.
-func appendUp(b []byte, v float64) []byte {
-	return strconv.AppendFloat(b, math.Ceil(v*100-1e-9)/100, 'f', 2, 64)
 }

@@ -110,6 +110,7 @@ type deciding struct {
 	needs          chances // what a single call on it needs: p, and the design that a split would do apart
 	split          float64
 
+	buffer   [512]byte                 // see words
 	cheapest [classifier.Tiers]float64 // the lowest cost among possible models of a tier; +Inf for none
 }
 
