@@ -69,7 +69,7 @@ var defaultRouter = sync.OnceValue(func() *Router {
 	return r
 })
 
-// New compiles policies against a catalogue. The error joins every mistake, each a
+// New compiles policies, which are free of mistakes of their own, against a catalogue. The error joins every mistake, each a
 // [*strictyaml.Error] with the policy file's line.
 func New(c *classifier.Classifier, catalogue *pricing.Catalogue, policies *Policies) (*Router, error) {
 	r := &Router{classifier: c, catalogue: catalogue, policies: make(map[string]*policy, len(policies.written))}
@@ -163,8 +163,7 @@ func (w *writtenPolicy) compile(name string, catalogue *pricing.Catalogue) (*pol
 		path := strictyaml.Index(".rules", i)
 		compiled, err := compileRule(spec)
 		if err != nil {
-			wrong(path+".when", "%v", err)
-			continue
+			continue // validate has said so
 		}
 		compiled.deny = w.resolveDenied(path+".deny", spec.Deny, resolve)
 		p.rules = append(p.rules, compiled)

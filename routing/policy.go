@@ -37,8 +37,9 @@ type Policies struct {
 // where it was written.
 type writtenPolicy struct {
 	policySpec
-	doc  *strictyaml.Document
-	path string
+	doc   *strictyaml.Document
+	path  string
+	whole bool // everything that compiling needs is there
 }
 
 // policySpec is the file format of one policy. A key that is left out is nil and
@@ -173,6 +174,41 @@ func DefaultPolicies() *Policies {
 // that has the name of an embedded one replaces it, and may extend it. The error
 // joins every mistake, each a [*strictyaml.Error] with file and line.
 func LoadPolicies(paths ...string) (*Policies, error) {
+	files, err := readPolicies(paths)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePolicies(files...)
+}
+
+// ParsePolicies is [LoadPolicies] for texts that are in memory.
+func ParsePolicies(files ...PolicyFile) (*Policies, error) {
+	set, err := parsePolicies(files)
+	if err != nil {
+		return nil, err
+	}
+	return set, nil
+}
+
+// CheckPolicies reports every mistake in policy files: those that loading finds and
+// those that show against a catalogue, together.
+func CheckPolicies(catalogue *pricing.Catalogue, paths ...string) error {
+	files, err := readPolicies(paths)
+	if err != nil {
+		return err
+	}
+	set, err := parsePolicies(files)
+	errs := []error{err}
+	for _, name := range slices.Sorted(maps.Keys(set.written)) {
+		if written := set.written[name]; written.whole {
+			_, err := written.compile(name, catalogue)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func readPolicies(paths []string) ([]PolicyFile, error) {
 	files := make([]PolicyFile, 0, len(paths))
 	var errs []error
 	for _, path := range paths {
@@ -183,26 +219,23 @@ func LoadPolicies(paths ...string) (*Policies, error) {
 		}
 		files = append(files, PolicyFile{Name: path, Data: data})
 	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
-	return ParsePolicies(files...)
+	return files, errors.Join(errs...)
 }
 
-// ParsePolicies is [LoadPolicies] for texts that are in memory.
-func ParsePolicies(files ...PolicyFile) (*Policies, error) {
+// parsePolicies gives what could be read beside the mistakes in the rest.
+func parsePolicies(files []PolicyFile) (*Policies, error) {
+	set := &Policies{written: map[string]writtenPolicy{}}
 	entries, err := embeddedPolicies.ReadDir("policies")
 	if err != nil {
-		return nil, fmt.Errorf("read embedded policies: %w", err)
+		return set, fmt.Errorf("read embedded policies: %w", err)
 	}
-	set := &Policies{written: map[string]writtenPolicy{}}
 	for _, entry := range entries {
 		data, err := embeddedPolicies.ReadFile("policies/" + entry.Name())
 		if err != nil {
-			return nil, fmt.Errorf("read embedded policies: %w", err)
+			return set, fmt.Errorf("read embedded policies: %w", err)
 		}
 		if err := set.add(PolicyFile{Name: entry.Name(), Data: data}, nil); err != nil {
-			return nil, err
+			return set, err
 		}
 	}
 	embedded := maps.Clone(set.written)
@@ -210,10 +243,7 @@ func ParsePolicies(files ...PolicyFile) (*Policies, error) {
 	for _, file := range files {
 		errs = append(errs, set.add(file, embedded))
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	return set, nil
+	return set, errors.Join(errs...)
 }
 
 // add decodes one file and puts its policies into the set. A policy may extend one
@@ -221,15 +251,15 @@ func ParsePolicies(files ...PolicyFile) (*Policies, error) {
 // embedded one.
 func (p *Policies) add(file PolicyFile, embedded map[string]writtenPolicy) error {
 	var body policyDocument
-	doc, err := strictyaml.Decode(file.Name, file.Data, &body)
-	if err != nil {
-		return err
-	}
+	doc, decodeErr := strictyaml.Decode(file.Name, file.Data, &body)
 	if len(body.Policies) == 0 {
+		if decodeErr != nil {
+			return decodeErr
+		}
 		return doc.Errorf("", "the file has no policies: begin with \"policies:\" and a policy's name under it")
 	}
 	p.files = append(p.files, file)
-	var errs []error
+	errs := []error{decodeErr}
 	for _, name := range slices.Sorted(maps.Keys(body.Policies)) {
 		path := strictyaml.Key("policies", name)
 		if earlier, ok := p.written[name]; ok && earlier.doc != embedded[name].doc {
@@ -255,8 +285,8 @@ func (p *Policies) add(file PolicyFile, embedded map[string]writtenPolicy) error
 				continue
 			}
 		}
+		errs = append(errs, written.validate(decodeErr == nil))
 		p.written[name] = written
-		errs = append(errs, written.validate())
 	}
 	return errors.Join(errs...)
 }
@@ -302,14 +332,16 @@ func or[T any](p, base *T) *T {
 	return base
 }
 
-// validate reports every mistake that needs no catalogue.
-func (w *writtenPolicy) validate() error {
+// validate reports every mistake that needs no catalogue. What is missing is one only
+// where the file could be decoded: else it may be there, misspelt.
+func (w *writtenPolicy) validate(decoded bool) error {
 	var errs []error
 	wrong := func(path, format string, args ...any) {
 		errs = append(errs, w.doc.Errorf(w.path+path, format, args...))
 	}
+	w.whole = w.Tiers != nil && w.Failure != nil && w.Penalty != nil && w.Plan != nil
 	missing := func(is bool, key, want string) {
-		if is {
+		if is && decoded {
 			wrong("", "%s is missing: give %s, or extend a policy that has it (\"extends: default\")", key, want)
 		}
 	}
@@ -360,6 +392,8 @@ func (w *writtenPolicy) validate() error {
 		}
 		if rule.When == "" {
 			wrong(path, "the rule has no condition: \"when\" is a CEL expression such as labels.team == \"billing\"")
+		} else if _, err := compileRule(rule); err != nil {
+			wrong(path+".when", "%v", err)
 		}
 		if rule.Floor != nil && rule.Ceiling != nil && *rule.Floor > *rule.Ceiling {
 			wrong(path+".floor", "the floor %s is above the ceiling %s", classifier.Tier(*rule.Floor), classifier.Tier(*rule.Ceiling))
