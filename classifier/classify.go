@@ -2,6 +2,7 @@ package classifier
 
 import (
 	"context"
+	"math"
 	"sync"
 )
 
@@ -9,34 +10,171 @@ import (
 // use.
 type Classifier struct {
 	version string
+	scale   [Columns]float32 // of the hashed weights
+	hashed  [][Columns]int8
+	dense   [denseCount][Columns]float32
+
+	tierScale             float32
+	tierBias              [Tiers]float32
+	splitScale, splitBias float32
+	lengthEdges           [LengthBins - 1]float32
+	lengths               [LengthBins][4]float32
 }
 
-// Default gives the classifier with the embedded weights, which are read once.
-func Default() *Classifier { return embedded() }
-
-var embedded = sync.OnceValue(func() *Classifier { return &Classifier{version: "unset"} })
-
-// Load reads weights as the train package writes them. The error says what is
-// wrong with them.
-func Load(weights []byte) (*Classifier, error) { return &Classifier{version: "unset"}, nil }
-
-// Version names the weights: a short digest of their bytes.
+// Version names the weights: the first twelve hexadecimal digits of the SHA-256
+// of their bytes.
 func (c *Classifier) Version() string { return c.version }
 
-// Classify reads a task. The error is ctx's, and comes only when ctx is done
-// before the task is read.
+// scratch is the memory of one call, used again by the next.
+type scratch struct {
+	reading
+	features
+	credit []float32 // by word: its part in the answer
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// Bounds of what Classify says about length, in tokens.
+const (
+	minOutputTokens = 1
+	maxOutputTokens = 64_000
+)
+
+// Classify reads a task and says what it takes. Input may be any bytes of any
+// length; time grows with it, memory doesn't. The error is ctx's, and comes only
+// when ctx is done before the task is read.
 func (c *Classifier) Classify(ctx context.Context, t Task) (Classification, error) {
-	if err := ctx.Err(); err != nil {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	if err := s.reading.read(ctx, t); err != nil {
 		return Classification{}, err
 	}
-	n := t.Material.InputTokens
-	for _, m := range t.Messages {
-		n += int64(len(m.Content)+3) / 4
+	s.features.extract(&s.reading, &t)
+	z := c.score(&s.features)
+	out := c.Calibrated(z)
+	if t.Stage != 0 {
+		out.Stage = t.Stage
 	}
-	return Classification{
-		Tier: Making, Confidence: 0.6, Probabilities: [Tiers]float64{0.35, 0.6, 0.05},
-		Stage: Execution, SplitProbability: 0.01, InputTokens: n,
-		OutputTokens: TokenRange{Low: 20, Median: 200, High: 800, Mean: 320},
-		Language:     "und", Version: c.version,
-	}, nil
+	out.Language = s.language()
+	out.InputTokens = s.inputTokens(&t)
+	out.Signals = c.signals(s, &t, int(out.Tier)-1, runnerUp(&out)-1, z)
+	return out, nil
+}
+
+// Calibrated gives what scores alone say: tier, stage, split and length. Training
+// uses it to measure calibration apart from the weights.
+func (c *Classifier) Calibrated(z [Columns]float32) Classification {
+	out := Classification{Version: c.version, Language: "und"}
+	out.Probabilities = c.tiers(z)
+	top := 0
+	for k, p := range out.Probabilities {
+		if p > out.Probabilities[top] {
+			top = k
+		}
+	}
+	out.Tier = Tier(top + 1)
+	out.Confidence = out.Probabilities[top]
+	stage := 0
+	for k := range Stages {
+		if z[ColumnStage+k] > z[ColumnStage+stage] {
+			stage = k
+		}
+	}
+	out.Stage = Stage(stage + 1)
+	out.SplitProbability = 1 / (1 + math.Exp(-float64(c.splitScale*z[ColumnSplit]+c.splitBias)))
+	out.OutputTokens = c.length(z[ColumnLength])
+	return out
+}
+
+// runnerUp is the most probable tier but for the answer's.
+func runnerUp(c *Classification) int {
+	best := 0
+	for k, p := range c.Probabilities {
+		if Tier(k+1) != c.Tier && (best == 0 || p > c.Probabilities[best-1]) {
+			best = k + 1
+		}
+	}
+	return best
+}
+
+// score is the product of the weights and the features.
+func (c *Classifier) score(f *features) (z [Columns]float32) {
+	from := 0
+	for ch, end := range f.ends {
+		if from == end {
+			continue
+		}
+		var sum [Columns]int32
+		for _, i := range f.index[from:end] {
+			w := &c.hashed[i]
+			sum[0] += int32(w[0])
+			sum[1] += int32(w[1])
+			sum[2] += int32(w[2])
+			sum[3] += int32(w[3])
+			sum[4] += int32(w[4])
+			sum[5] += int32(w[5])
+			sum[6] += int32(w[6])
+			sum[7] += int32(w[7])
+		}
+		from = end
+		for k := range z {
+			z[k] += float32(float32(sum[k]) * f.scale[ch] * c.scale[k])
+		}
+	}
+	for i, d := range f.dense {
+		w := &c.dense[d]
+		for k := range z {
+			z[k] += float32(w[k] * f.denseVal[i])
+		}
+	}
+	return z
+}
+
+// tiers turns scores into calibrated probabilities.
+func (c *Classifier) tiers(z [Columns]float32) (p [Tiers]float64) {
+	var x [Tiers]float64
+	for k := range x {
+		x[k] = float64(c.tierScale*z[ColumnTier+k] + c.tierBias[k])
+	}
+	m := max(x[0], x[1], x[2])
+	sum := 0.0
+	for k := range x {
+		p[k] = math.Exp(x[k] - m)
+		sum += p[k]
+	}
+	for k := range p {
+		p[k] /= sum
+	}
+	return p
+}
+
+// LengthCentre is subtracted from the natural logarithm of a length in tokens
+// before it is trained on; exp(5) is about 150 tokens.
+const LengthCentre = 5
+
+func (c *Classifier) length(z float32) TokenRange {
+	bin := 0
+	for bin < len(c.lengthEdges) && z > c.lengthEdges[bin] {
+		bin++
+	}
+	var n [4]int64
+	for i, d := range c.lengths[bin] {
+		x := math.Exp(float64(z) + LengthCentre + float64(d))
+		n[i] = int64(math.Round(min(max(x, minOutputTokens), maxOutputTokens)))
+	}
+	return TokenRange{Low: n[0], Median: max(n[1], n[0]), High: max(n[2], n[1], n[0]), Mean: n[3]}
+}
+
+func (s *scratch) inputTokens(t *Task) int64 {
+	return int64(math.Ceil(s.tokens)) + max(t.Material.InputTokens, 0)
+}
+
+func (s *scratch) language() string {
+	if s.wideLang != "" {
+		return s.wideLang
+	}
+	if s.lang >= 0 {
+		return languages[s.lang]
+	}
+	return "und"
 }

@@ -2,22 +2,34 @@ package train
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"hash/fnv"
 	"io"
 	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/adjutant-dev/adjutant/classifier"
+	"github.com/adjutant-dev/adjutant/classifier/corpus"
 )
 
 // Options say what to train on.
 type Options struct {
-	// Corpus holds *.jsonl files of labelled rows; nil means the corpus that is
-	// embedded in the binary.
+	// Corpus holds *.jsonl files of labelled rows; nil means the project's own,
+	// which is embedded in the binary.
 	Corpus fs.FS
-	// RealDir is the folder of the labelled real rows (train.jsonl and
-	// dev.jsonl), which are not part of the repository. Empty means without.
+	// RealDir is a folder with labelled real rows, train.jsonl and dev.jsonl,
+	// which are not part of the repository. Empty means to do without.
 	RealDir string
-	// ExtraFiles are further *.jsonl files of labelled rows: a user's own.
+	// ExtraFiles are further files of labelled rows: a user's own.
 	ExtraFiles []string
 	// Progress gets a line for each step; nil means silence.
 	Progress io.Writer
@@ -27,45 +39,336 @@ type Options struct {
 type Result struct {
 	// Weights are read by [classifier.Load].
 	Weights []byte
-	// Provenance is a JSON document that names every source of the weights, its
-	// licence, its rows and its digest.
+	// Provenance is a JSON document that names everything the weights were made
+	// from: files and their digests, sources, licences and row ids.
 	Provenance []byte
-	// Missing says what this run lacked against the committed weights: empty
-	// when it had everything.
+	// Missing says what this run lacked against the embedded weights: empty when
+	// it had everything.
 	Missing []string
 }
 
-// Train makes weights. Equal rows give equal bytes.
+// Train makes weights. Equal rows give equal bytes. The error names each bad line
+// of each file.
 func Train(ctx context.Context, o Options) (*Result, error) {
-	return nil, errors.New("not trained yet")
+	d, err := read(o)
+	if err != nil {
+		return nil, err
+	}
+	d.say("scoring %d rows by models that have not seen their source", d.countScored())
+	held, err := d.crossScore(ctx, calibrationFolds)
+	if err != nil {
+		return nil, err
+	}
+	var w classifier.Weights
+	calibrate(held, &w)
+	d.say("training on %d rows", len(d.trained(-1, nil)))
+	if w.Matrix, err = fit(ctx, d.trained(-1, nil)); err != nil {
+		return nil, err
+	}
+	p, err := json.MarshalIndent(d.provenance, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Weights: w.Encode(), Provenance: append(p, '\n'), Missing: d.missing}, nil
 }
 
-// Row is one labelled task.
-type Row struct {
-	ID, Source, Licence, Lang, Kind string
-	Task                            classifier.Task
-	Tier                            classifier.Tier
-	Stage                           classifier.Stage
-	Split                           bool
-	// OutputTokens is the labelled length of a good answer.
-	OutputTokens int64
+// calibrationFolds is how many models score the rows that calibration uses. Each
+// has not seen the sources of the rows that it scores.
+const calibrationFolds = 8
+
+// CrossValidate scores the labelled real rows of dev.jsonl, each by a model that
+// was trained without any row of its source and calibrated without it: what a
+// stranger's traffic meets. It takes about as many trainings as there are sources.
+func CrossValidate(ctx context.Context, o Options) (*Report, error) {
+	d, err := read(o)
+	if err != nil {
+		return nil, err
+	}
+	if !d.real {
+		return nil, errors.New("cross-validation needs the labelled real rows: give the folder of train.jsonl and dev.jsonl")
+	}
+	held, err := d.crossScore(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	var rows []Row
+	var got []classifier.Classification
+	sources := map[string]*classifier.Classifier{}
+	empty := make([]float32, classifier.FeatureCount*columns)
+	for _, h := range held {
+		if h.row.part != partDev {
+			continue
+		}
+		c := sources[h.row.Source]
+		if c == nil {
+			var others []scored
+			for _, x := range held {
+				if x.row.Source != h.row.Source {
+					others = append(others, x)
+				}
+			}
+			w := classifier.Weights{Matrix: empty}
+			calibrate(others, &w)
+			if c, err = classifier.Load(w.Encode()); err != nil {
+				return nil, err
+			}
+			sources[h.row.Source] = c
+		}
+		rows = append(rows, *h.row)
+		got = append(got, c.Calibrated(h.scores))
+	}
+	return report(rows, got), nil
 }
 
-// ReadRows reads labelled rows, one JSON object a line. The error names each bad
-// line.
-func ReadRows(name string, r io.Reader) ([]Row, error) { return nil, nil }
+// Parts of the data, by what may be done with them.
+const (
+	partCorpus = iota // trained on
+	partReal          // trained on, and scored when left out
+	partDev           // scored only
+)
 
-// Report is what [Evaluate] gives. It marshals as JSON.
-type Report struct {
-	Rows     int     `json:"rows"`
-	Accuracy float64 `json:"accuracy"`
-	MacroF1  float64 `json:"macro_f1"`
+type data struct {
+	rows       []Row
+	examples   []example
+	real       bool
+	missing    []string
+	provenance provenance
+	progress   io.Writer
 }
 
-// WriteTable prints the report for eyes.
-func (r *Report) WriteTable(w io.Writer) error { return nil }
+// provenance says what weights were made from.
+type provenance struct {
+	Format string           `json:"format"`
+	Files  []provenanceFile `json:"files"`
+}
 
-// Evaluate scores c on rows.
-func Evaluate(ctx context.Context, c *classifier.Classifier, rows []Row) (*Report, error) {
-	return &Report{Rows: len(rows)}, nil
+type provenanceFile struct {
+	Name    string             `json:"name"`
+	SHA256  string             `json:"sha256"`
+	Rows    int                `json:"rows"`
+	Use     string             `json:"use"`
+	Sources []provenanceSource `json:"sources,omitempty"`
+}
+
+type provenanceSource struct {
+	Source  string   `json:"source"`
+	Licence string   `json:"licence"`
+	Rows    []string `json:"row_ids"`
+}
+
+func (d *data) say(format string, args ...any) {
+	if d.progress != nil {
+		fmt.Fprintf(d.progress, format+"\n", args...)
+	}
+}
+
+// read reads all rows, in the order of their files' names.
+func read(o Options) (*data, error) {
+	d := &data{progress: o.Progress, provenance: provenance{Format: "adjutant classifier weights"}}
+	fsys := o.Corpus
+	if fsys == nil {
+		fsys = corpus.FS
+	}
+	names, err := fs.Glob(fsys, "*.jsonl")
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, errors.New("the corpus has no *.jsonl files")
+	}
+	var errs []error
+	for _, n := range names {
+		b, err := fs.ReadFile(fsys, n)
+		if err == nil {
+			err = d.add(n, b, partCorpus, "trained on; the project's own text")
+		}
+		errs = append(errs, err)
+	}
+	for _, n := range o.ExtraFiles {
+		b, err := os.ReadFile(n)
+		if err == nil {
+			err = d.add(n, b, partReal, "trained on")
+		}
+		errs = append(errs, err)
+	}
+	if o.RealDir == "" {
+		d.missing = append(d.missing, "the labelled real rows, which are not part of the repository: the weights will differ from the embedded ones and transfer less well")
+	} else {
+		d.real = true
+		for _, f := range []struct {
+			name string
+			part int
+			use  string
+		}{{"train.jsonl", partReal, "trained on; not part of the repository"}, {"dev.jsonl", partDev, "calibration only; not part of the repository"}} {
+			b, err := os.ReadFile(filepath.Join(o.RealDir, f.name))
+			if err == nil {
+				err = d.add(f.name, b, f.part, f.use)
+			}
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	d.say("read %d rows", len(d.rows))
+	d.extract()
+	return d, nil
+}
+
+func (d *data) add(name string, b []byte, part int, use string) error {
+	rows, err := ReadRows(name, strings.NewReader(string(b)))
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(b)
+	f := provenanceFile{Name: filepath.Base(name), SHA256: hex.EncodeToString(sum[:]), Rows: len(rows), Use: use}
+	at := map[string]int{}
+	for i := range rows {
+		r := &rows[i]
+		r.part = part
+		if r.Source == "" {
+			r.Source = strings.TrimSuffix(filepath.Base(name), ".jsonl")
+		} else if r.ID != "" {
+			k := r.Source + "\x00" + r.Licence
+			if _, ok := at[k]; !ok {
+				at[k] = len(f.Sources)
+				f.Sources = append(f.Sources, provenanceSource{Source: r.Source, Licence: r.Licence})
+			}
+			f.Sources[at[k]].Rows = append(f.Sources[at[k]].Rows, r.ID)
+		}
+	}
+	slices.SortFunc(f.Sources, func(a, b provenanceSource) int {
+		return strings.Compare(a.Source+"\x00"+a.Licence, b.Source+"\x00"+b.Licence)
+	})
+	d.provenance.Files = append(d.provenance.Files, f)
+	d.rows = append(d.rows, rows...)
+	return nil
+}
+
+// The weight of a row in training. The hard prompts count less, since their
+// surfaces mislead on purpose.
+const hardWeight = 0.5
+
+func (d *data) extract() {
+	d.examples = make([]example, len(d.rows))
+	var wg sync.WaitGroup
+	const workers = 2
+	for k := range workers {
+		wg.Go(func() {
+			for i := k; i < len(d.rows); i += workers {
+				d.examples[i] = newExample(&d.rows[i])
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func newExample(r *Row) example {
+	e := example{features: classifier.Features(r.Task), tier: int(r.Tier) - 1, stage: int(r.Stage) - 1, weight: 1, length: float32(math.NaN())}
+	if r.part == partCorpus && strings.HasPrefix(r.Source, "a") {
+		e.weight = hardWeight
+	}
+	if r.Split {
+		e.split = 1
+	}
+	if r.OutputTokens > 0 {
+		e.length = float32(math.Log(float64(r.OutputTokens)) - classifier.LengthCentre)
+	}
+	return e
+}
+
+// scored tells rows that calibration uses. Without real rows those are the
+// corpus's that have the forms of real ones.
+func (d *data) scored(r *Row) bool {
+	if d.real {
+		return r.part != partCorpus
+	}
+	return r.part != partCorpus || strings.HasPrefix(r.Source, "m")
+}
+
+func (d *data) countScored() (n int) {
+	for i := range d.rows {
+		if d.scored(&d.rows[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+// trained gives the examples to train on, without those of a fold.
+func (d *data) trained(fold int, folds []int) []example {
+	var out []example
+	for i := range d.rows {
+		if d.rows[i].part != partDev && (fold < 0 || folds[i] != fold) {
+			out = append(out, d.examples[i])
+		}
+	}
+	return out
+}
+
+// crossScore scores rows by models that have not seen their source. The sources
+// are dealt into n folds; 0 gives each source of dev.jsonl one of its own, and
+// the others none.
+func (d *data) crossScore(ctx context.Context, n int) ([]scored, error) {
+	folds := make([]int, len(d.rows))
+	bySource := map[string]int{}
+	if n == 0 {
+		for i := range d.rows {
+			if r := &d.rows[i]; r.part == partDev {
+				if _, ok := bySource[r.Source]; !ok {
+					bySource[r.Source] = n
+					n++
+				}
+			}
+		}
+		for i := range d.rows {
+			folds[i] = -1
+			if f, ok := bySource[d.rows[i].Source]; ok && d.scored(&d.rows[i]) {
+				folds[i] = f
+			}
+		}
+	} else {
+		for i := range d.rows {
+			folds[i] = -1
+			if r := &d.rows[i]; d.scored(r) {
+				folds[i] = foldOf(r.Source, n)
+				if !d.real {
+					folds[i] = i % n
+				}
+			}
+		}
+	}
+	results := make([][]scored, n)
+	errs := make([]error, n)
+	limit := make(chan struct{}, 2)
+	var wg sync.WaitGroup
+	for f := range n {
+		wg.Go(func() {
+			limit <- struct{}{}
+			defer func() { <-limit }()
+			w, err := fit(ctx, d.trained(f, folds))
+			if err != nil {
+				errs[f] = err
+				return
+			}
+			for i := range d.rows {
+				if folds[i] == f {
+					results[f] = append(results[f], scored{&d.rows[i], score(w, d.examples[i].features)})
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return slices.Concat(results...), errors.Join(errs...)
+}
+
+// foldOf deals sources into n folds. The sources of commit messages are one form
+// and go together.
+func foldOf(source string, n int) int {
+	if strings.HasPrefix(source, "commits_") {
+		source = "commits"
+	}
+	h := fnv.New32a()
+	io.WriteString(h, source)
+	return int(h.Sum32()>>4) % n
 }

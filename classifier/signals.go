@@ -1,0 +1,135 @@
+package classifier
+
+// A signal is a product of weights and features, in log-odds of the answer's tier
+// against the runner-up. Those of words are added up over a phrase, those of
+// structure over a group. What is too small to name is one signal, the rest, so
+// that all of them add up to the score.
+
+const (
+	maxPhrases   = 4
+	phraseWords  = 6
+	phraseWeight = 0.08 // log-odds below which a phrase is not named
+	groupWeight  = 0.12
+)
+
+// group is a set of named features that make one signal.
+type group struct {
+	name    string
+	end     int // first feature of the next group
+	details [2]string
+}
+
+// groups are in the order of the named features.
+var groups = [...]group{
+	{"usual_share", denseAskHas, [2]string{"the answer's tier is the more common one", "the answer's tier is the rarer one"}},
+	{"kind_of_request", denseRestHas, [2]string{"what is asked for is typical of this tier", "what is asked for is more typical of the other tier"}},
+	{"surrounding_text", densePrevHas, [2]string{"the text around the ask fits this tier", "the text around the ask fits the other tier better"}},
+	{"conversation", denseVerb, [2]string{"what was asked before points to this tier", "what was asked before points to the other tier"}},
+	{"verb_and_object", denseShape, [2]string{"the verb and its object are typical of this tier", "the verb and its object are more typical of the other tier"}},
+	{"structure", denseLang, [2]string{"length, form and pasted material fit this tier", "length, form and pasted material fit the other tier better"}},
+	{"language", denseCount, [2]string{"the language of the text", "the language of the text"}},
+}
+
+var phraseDetails = [zones][2]string{
+	zoneAsk:      {"these words of the ask point to this tier", "these words of the ask point to the other tier"},
+	zoneRest:     {"these words beside the ask point to this tier", "these words beside the ask point to the other tier"},
+	zoneMaterial: {"these words of the material point to this tier", "these words of the material point to the other tier"},
+	zonePrevUser: {"these words of the turn before point to this tier", "these words of the turn before point to the other tier"},
+	zonePrevAsst: {"these words of the answer before point to this tier", "these words of the answer before point to the other tier"},
+	zoneSystem:   {"these words of the system prompt point to this tier", "these words of the system prompt point to the other tier"},
+}
+
+// signals explains why tier top+1 was preferred to tier next+1.
+func (c *Classifier) signals(s *scratch, t *Task, top, next int, z [Columns]float32) []Signal {
+	out := make([]Signal, 0, maxPhrases+len(groups)+1)
+	total := c.tierScale*(z[ColumnTier+top]-z[ColumnTier+next]) + c.tierBias[top] - c.tierBias[next]
+	named := float32(0)
+	add := func(name string, details *[2]string, weight float32, span Span) {
+		sg := Signal{Name: name, Detail: details[0], Tier: Tier(top + 1), Weight: float64(weight), Span: span}
+		if weight < 0 {
+			sg.Tier, sg.Detail = Tier(next+1), details[1]
+		}
+		named += weight
+		out = append(out, sg)
+	}
+
+	// Words: each feature's part goes to the word that it ends in.
+	if cap(s.credit) < len(s.reading.words) {
+		s.credit = make([]float32, len(s.reading.words), 2*len(s.reading.words))
+	}
+	credit := s.credit[:len(s.reading.words)]
+	clear(credit)
+	from := 0
+	at, an := c.scale[ColumnTier+top]*c.tierScale, c.scale[ColumnTier+next]*c.tierScale
+	for ch, end := range s.ends {
+		v := s.features.scale[ch]
+		vt, vn := v*at, v*an
+		for i := from; i < end; i++ {
+			w := &c.hashed[s.index[i]]
+			credit[s.word[i]] += float32(w[ColumnTier+top])*vt - float32(w[ColumnTier+next])*vn
+		}
+		from = end
+	}
+	ws := s.reading.words
+	for range maxPhrases {
+		start, end, weight := bestPhrase(ws, credit)
+		if abs(weight) < phraseWeight {
+			break
+		}
+		clear(credit[start:end])
+		add("words", &phraseDetails[ws[start].zone], weight, Span{Message: int(ws[start].message), Start: int(ws[start].start), End: int(ws[end-1].end)})
+	}
+
+	// Structure.
+	var sums [len(groups)]float32
+	for i, d := range s.dense {
+		g := 0
+		for int(d) >= groups[g].end {
+			g++
+		}
+		w := &c.dense[d]
+		sums[g] += (w[ColumnTier+top] - w[ColumnTier+next]) * s.denseVal[i] * c.tierScale
+	}
+	sums[0] += c.tierBias[top] - c.tierBias[next]
+	for g, weight := range sums {
+		if abs(weight) >= groupWeight {
+			add(groups[g].name, &groups[g].details, weight, Span{})
+		}
+	}
+
+	// The weightiest first; few enough for the simplest sort.
+	for i := range out {
+		for j := i; j > 0 && abs(float32(out[j].Weight)) > abs(float32(out[j-1].Weight)); j-- {
+			out[j], out[j-1] = out[j-1], out[j]
+		}
+	}
+	if rest := total - named; rest != 0 {
+		add("rest", &[2]string{"everything else, too small to name", "everything else, too small to name"}, rest, Span{})
+	}
+	return out
+}
+
+// bestPhrase finds the weightiest run of at most phraseWords words of one
+// sentence.
+func bestPhrase(ws []word, credit []float32) (start, end int, weight float32) {
+	for i := range ws {
+		sum := float32(0)
+		for j := i; j < len(ws) && j < i+phraseWords; j++ {
+			if j > i && (ws[j].first || ws[j].zone != ws[i].zone || ws[j].message != ws[i].message) {
+				break
+			}
+			sum += credit[j]
+			if abs(sum) > abs(weight) {
+				start, end, weight = i, j+1, sum
+			}
+		}
+	}
+	return start, end, weight
+}
+
+func abs(x float32) float32 {
+	if x < 0 {
+		return -x
+	}
+	return x
+}
