@@ -51,11 +51,30 @@ type Server struct {
 
 // Open checks the settings and takes the addresses, so that what can't work fails
 // here. Nothing is answered before [Server.Serve].
-func Open(ctx context.Context, config Config, stderr io.Writer) (_ *Server, err error) {
+func Open(ctx context.Context, config Config, stderr io.Writer) (*Server, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: config, log: newLogger(stderr, config.Log), health: health.NewServer()}
+	listener, err := listen(ctx, config.Listen)
+	if err != nil {
+		return nil, err
+	}
+	if config.AdminListen == "" {
+		return open(ctx, config, stderr, listener, nil)
+	}
+	admin, err := listen(ctx, config.AdminListen)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return open(ctx, config, stderr, listener, admin)
+}
+
+// open makes a server on listeners, which become its own. Admin may be nil.
+func open(ctx context.Context, config Config, stderr io.Writer, listener, admin net.Listener) (_ *Server, err error) {
+	s := &Server{
+		config: config, log: newLogger(stderr, config.Log), health: health.NewServer(),
+		listener: netutil.LimitListener(listener, config.Limits.Connections), adminListener: admin,
+	}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -65,14 +84,7 @@ func Open(ctx context.Context, config Config, stderr io.Writer) (_ *Server, err 
 	if s.telemetry, err = newTelemetry(ctx, s.log, config.Version, os.Getenv); err != nil {
 		return nil, err
 	}
-	if s.listener, err = listen(ctx, config.Listen); err != nil {
-		return nil, err
-	}
-	s.listener = netutil.LimitListener(s.listener, config.Limits.Connections)
-	if config.AdminListen != "" {
-		if s.adminListener, err = listen(ctx, config.AdminListen); err != nil {
-			return nil, err
-		}
+	if admin != nil {
 		s.admin = newAdmin(s.telemetry, s.ready)
 	}
 	calls := &limiter{most: config.Limits.calls()}
@@ -83,7 +95,10 @@ func Open(ctx context.Context, config Config, stderr io.Writer) (_ *Server, err 
 		}
 		return ""
 	})
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Addr is where gRPC is served.
@@ -119,10 +134,14 @@ func (s *Server) Serve(ctx context.Context) error {
 	s.router.Store(router)
 	s.telemetry.loaded(ctx)
 	s.health.Resume()
+	adminAddr := "none"
+	if s.admin != nil {
+		adminAddr = s.AdminAddr().String()
+	}
 	s.log.LogAttrs(ctx, slog.LevelInfo, "ready",
-		slog.String("listen", s.Addr().String()), slog.Any("admin_listen", s.AdminAddr()),
+		slog.String("listen", s.Addr().String()), slog.String("admin_listen", adminAddr),
 		slog.String("snapshot", router.Snapshot()), slog.String("version", s.config.Version),
-		slog.Duration("loaded_in", time.Since(started)))
+		slog.Int64("loaded_in_ms", time.Since(started).Milliseconds()))
 
 	select {
 	case err := <-failed:
@@ -137,7 +156,7 @@ func (s *Server) Serve(ctx context.Context) error {
 // they go elsewhere, let running calls end, cut off those that don't.
 func (s *Server) drain(failed <-chan error) error {
 	s.health.Shutdown()
-	s.log.LogAttrs(context.Background(), slog.LevelInfo, "draining", slog.Duration("drain", s.config.Drain), slog.Duration("shutdown", s.config.Shutdown))
+	s.log.LogAttrs(context.Background(), slog.LevelInfo, "draining", slog.String("drain", s.config.Drain.String()), slog.String("shutdown", s.config.Shutdown.String()))
 	if s.config.Drain > 0 {
 		timer := time.NewTimer(s.config.Drain)
 		defer timer.Stop()
