@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	adjutantv1 "github.com/adjutant-dev/adjutant/api/adjutant/v1"
+)
+
+var update = flag.Bool("update", false, "write the golden files and the README's outputs anew")
+
+// TestMain lets the test binary stand in for adjutant in shell commands: under that
+// name it is the program.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "adjutant" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// adjutant runs the program in process.
+func adjutant(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = Main(t.Context(), args, strings.NewReader(stdin), &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+// golden compares text with a file that people can read.
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (-update writes it anew):\n%s", path, got)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	code, got, _ := adjutant(t, "", "--help")
+	if code != exitOK {
+		t.Errorf("--help exits with %d", code)
+	}
+	golden(t, "testdata/help/adjutant.txt", got)
+	for _, c := range commands() {
+		for _, args := range [][]string{{c.name, "--help"}, {c.name, "x", "-h"}, {"help", c.name}} {
+			code, got, stderr := adjutant(t, "", args...)
+			if code != exitOK || stderr != "" {
+				t.Errorf("%q exits with %d: %s", args, code, stderr)
+			}
+			golden(t, "testdata/help/"+c.name+".txt", got)
+		}
+		for line := range strings.Lines(got) {
+			if len(line) > 90 {
+				t.Errorf("%s --help has a line of %d characters: %s", c.name, len(line), line)
+			}
+		}
+	}
+}
+
+// TestHelpNamesEveryFlag holds the hand-written texts and the flags together.
+func TestHelpNamesEveryFlag(t *testing.T) {
+	word := regexp.MustCompile(`--([a-z][a-z-]*)`)
+	for _, c := range commands() {
+		f := newFlags()
+		c.define(f)
+		var have []string
+		f.VisitAll(func(one *flag.Flag) { have = append(have, one.Name) })
+		var named []string
+		for line := range strings.Lines(c.help) {
+			// A line that mentions another command may have that one's flags.
+			if strings.Contains(line, "adjutant ") && !strings.Contains(line, "adjutant "+c.name) {
+				continue
+			}
+			for _, m := range word.FindAllStringSubmatch(line, -1) {
+				if m[1] != "help" {
+					named = append(named, m[1])
+				}
+			}
+		}
+		for _, name := range have {
+			if !slices.Contains(named, name) {
+				t.Errorf("%s --help does not name --%s", c.name, name)
+			}
+		}
+		for _, name := range named {
+			if !slices.Contains(have, name) {
+				t.Errorf("%s --help names --%s, which it does not have", c.name, name)
+			}
+		}
+	}
+}
+
+// TestTables shows what people see, from answers that are in testdata.
+func TestTables(t *testing.T) {
+	tables := map[string]func(io.Writer, []byte) error{
+		"classify":          tableOf(writeClassification),
+		"classify-declared": tableOf(writeClassification),
+		"route":             tableOf(writeDecision),
+		"route-plan":        tableOf(writeDecision),
+		"estimate-usage":    tableOf(writeEstimates),
+		"estimate-task":     tableOf(writeEstimates),
+		"models": tableOf(func(w io.Writer, _ string, answer *adjutantv1.ListModelsResponse) error {
+			return writeModels(w, answer)
+		}),
+	}
+	for name, table := range tables {
+		t.Run(name, func(t *testing.T) {
+			answer, err := os.ReadFile("testdata/tables/" + name + ".json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			if err := table(&out, answer); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "testdata/tables/"+name+".txt", out.String())
+		})
+	}
+}
+
+// tablePrompt is what the signals in testdata rest on.
+const tablePrompt = "Write a short function that turns a list of naïve dates into ISO 8601"
+
+func tableOf[A proto.Message](write func(io.Writer, string, A) error) func(io.Writer, []byte) error {
+	return func(w io.Writer, text []byte) error {
+		var none A
+		answer := none.ProtoReflect().New().Interface().(A)
+		if err := protojson.Unmarshal(text, answer); err != nil {
+			return err
+		}
+		return write(w, tablePrompt, answer)
+	}
+}
+
+func TestDollars(t *testing.T) {
+	tests := []struct{ amount, want, exact string }{
+		{"0", "$0", "$0"},
+		{"0.000000001", "$0.000000001", "$0.000000001"},
+		{"0.000015649", "$0.0000156", "$0.000015649"},
+		{"0.0123456", "$0.0123", "$0.0123456"},
+		{"0.0125", "$0.0125", "$0.0125"},
+		{"0.9996", "$1.00", "$0.9996"},
+		{"1", "$1.00", "$1"},
+		{"2.99997", "$3.00", "$2.99997"},
+		{"1234567.891", "$1,234,567.89", "$1234567.891"},
+		{"-0.5", "-$0.50", "-$0.5"},
+		{"-12.345", "-$12.35", "-$12.345"},
+	}
+	for _, test := range tests {
+		m, err := parseMoney(test.amount)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := dollars(m); got != test.want {
+			t.Errorf("dollars(%s) = %s, want %s", test.amount, got, test.want)
+		}
+		if got := exact(m); got != test.exact {
+			t.Errorf("exact(%s) = %s, want %s", test.amount, got, test.exact)
+		}
+	}
+}
+
+// TestExitCodes shows what each kind of end gives to a script.
+func TestExitCodes(t *testing.T) {
+	tests := []struct {
+		name, stdin string
+		args        []string
+		code        int
+		stderr      string // a part of it; empty: silence
+	}{
+		{"no arguments", "", nil, exitUsage, "adjutant route"},
+		{"unknown command", "", []string{"rout"}, exitUsage, `no command "rout"; did you mean route?`},
+		{"unknown flag", "", []string{"route", "--polcy", "x"}, exitUsage, "did you mean --policy?"},
+		{"empty task", " \n", []string{"route"}, exitUsage, "the task is empty: give it as one argument"},
+		{"empty argument", "ignored", []string{"classify", ""}, exitUsage, "the task is empty"},
+		{"two arguments", "", []string{"classify", "a", "b"}, exitUsage, "put it in quotes"},
+		{"not UTF-8", "caf\xe9", []string{"classify"}, exitUsage, "not UTF-8"},
+		{"too long", strings.Repeat("x", maxPrompt+1), []string{"classify"}, exitUsage, "longer than 4 MiB: give the size of long material with --material-tokens"},
+		{"json and jsonl", "", []string{"route", "--json", "--jsonl"}, exitUsage, "give one of the two"},
+		{"request flags with jsonl", "", []string{"route", "--jsonl", "--max-cost", "1"}, exitUsage, "--max-cost has no effect with --jsonl"},
+		{"task with jsonl", "", []string{"route", "--jsonl", "task"}, exitUsage, "--jsonl reads requests from standard input"},
+		{"task and counts", "", []string{"estimate", "--input-tokens", "5", "task"}, exitUsage, "not both"},
+		{"model and policy", "", []string{"estimate", "--model", "a", "--policy", "b", "task"}, exitUsage, "give one of the two"},
+		{"missing file", "", []string{"route", "--policy-file", "testdata/none.yaml", "task"}, exitFailed, "none.yaml"},
+		{"no verb", "", []string{"policy"}, exitUsage, "adjutant policy check FILE"},
+		{"no file to check", "", []string{"models", "check"}, exitUsage, "adjutant models check FILE"},
+		{"no data", "", []string{"evaluate"}, exitUsage, "--data FILE.jsonl"},
+		{"no output", "", []string{"train"}, exitUsage, "--out"},
+		{"bad address", "", []string{"serve", "--listen", "nowhere"}, exitUsage, "listen"},
+		{"nobody there", "", []string{"healthcheck", "--address", "127.0.0.1:1"}, exitUnhealthy, "127.0.0.1:1"},
+		{"bad timeout", "", []string{"healthcheck", "--timeout", "0s"}, exitUsage, "above 0"},
+		{"nothing to answer", "", []string{"classify", "--jsonl"}, exitOK, ""},
+		{"refused line", "{\n", []string{"classify", "--jsonl"}, exitFailed, "1 of 1 requests were refused"},
+		{"version", "", []string{"version"}, exitOK, ""},
+		{"version as a flag", "", []string{"--version"}, exitOK, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			code, _, stderr := adjutant(t, test.stdin, test.args...)
+			if code != test.code {
+				t.Errorf("exit code %d, want %d", code, test.code)
+			}
+			if test.stderr == "" && stderr != "" || !strings.Contains(stderr, test.stderr) {
+				t.Errorf("stderr %q, want %q in it", stderr, test.stderr)
+			}
+		})
+	}
+}
+
+// TestInterrupted shows that Ctrl-C ends a program that waits for its input.
+func TestInterrupted(t *testing.T) {
+	for _, args := range [][]string{{"classify"}, {"classify", "--jsonl"}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		stdin, open := io.Pipe()
+		defer open.Close()
+		cancel()
+		var stderr bytes.Buffer
+		if code := Main(ctx, args, stdin, io.Discard, &stderr); code != exitInterrupted || stderr.Len() > 0 {
+			t.Errorf("%q exits with %d, %q; want %d in silence", args, code, stderr.String(), exitInterrupted)
+		}
+	}
+}
