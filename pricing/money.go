@@ -185,6 +185,17 @@ func (a amount) plus(b amount) (amount, error) {
 	return amount{hi, lo}, nil
 }
 
+// times gives n × a; n is ≥ 0.
+func (a amount) times(n int64) (amount, error) {
+	carry, lo := bits.Mul64(a.lo, uint64(n))
+	over, hi := bits.Mul64(a.hi, uint64(n))
+	hi, c := bits.Add64(hi, carry, 0)
+	if over != 0 || c != 0 {
+		return amount{}, ErrOverflow
+	}
+	return amount{hi, lo}, nil
+}
+
 // round gives the nearest nano-dollar, half to even: the one rounding there is.
 func (a amount) round() (Money, error) {
 	const yoctoPerNano = 1_000_000_000_000_000

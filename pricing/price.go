@@ -26,6 +26,20 @@ type Cost struct {
 	Items         []LineItem // one for each kind of token that there is
 	EffectiveFrom Date       // since when the prices used hold; zero where unknown
 	Retired       bool       // the provider refuses the model by now; its last price is used
+	sum           amount     // Total before it was rounded
+}
+
+// Times gives the cost of so many equal calls, a month's bill for one: the exact
+// cost times calls, rounded once. Calls must not be negative.
+func (c Cost) Times(calls int64) (Money, error) {
+	if calls < 0 {
+		return 0, errors.New("calls must not be negative")
+	}
+	sum, err := c.sum.times(calls)
+	if err != nil {
+		return 0, err
+	}
+	return sum.round()
 }
 
 // LineItem is one line of a bill. Its rate and amount are exact.
@@ -121,7 +135,7 @@ func (o Offer) Price(u Usage, t Terms) (Cost, error) {
 	if since == 0 {
 		since = o.Model.Released
 	}
-	return Cost{Total: total, Items: bill.items, EffectiveFrom: since, Retired: o.Model.RetiredAt(t.AsOf)}, nil
+	return Cost{Total: total, Items: bill.items, EffectiveFrom: since, Retired: o.Model.RetiredAt(t.AsOf), sum: bill.sum}, nil
 }
 
 // PriceTotal gives the total that [Offer.Price] gives, without its items. It
