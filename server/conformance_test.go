@@ -110,9 +110,7 @@ func (c *conformanceCase) check(t *testing.T, call invoke) {
 		t.Fatalf("no method %q", c.Method)
 	}
 	request, answer := newMessage(t, method.Input()), newMessage(t, method.Output())
-	if err := protojson.Unmarshal(c.Request, request); err != nil {
-		t.Fatal(err)
-	}
+	c.decode(t, request)
 	err := call(t.Context(), c.Method, request, answer)
 	if c.Error != nil {
 		c.checkError(t, err)
@@ -131,6 +129,13 @@ func (c *conformanceCase) check(t *testing.T, call invoke) {
 	}
 	if path := missing("", c.Want, got); path != "" {
 		t.Errorf("%s: in %s", path, encoded)
+	}
+}
+
+func (c *conformanceCase) decode(t *testing.T, request proto.Message) {
+	t.Helper()
+	if err := protojson.Unmarshal(c.Request, request); err != nil {
+		t.Fatal(err)
 	}
 }
 

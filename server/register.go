@@ -5,17 +5,20 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	protocodec "google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	adjutantv1 "github.com/adjutant-dev/adjutant/api/adjutant/v1"
 )
 
-// register adds the service to a gRPC server. The generated registration reads the
-// message first and runs the interceptors then; this one turns that around, so that
-// a call that is not allowed in costs neither the memory nor the time of its
-// message, and so that a message that can't be read is counted and logged as any
-// other refused call. Interceptors see a nil request.
+// register adds the service to a gRPC server that has [frameCodec]. The generated
+// registration reads the message first and runs the interceptors then; this one
+// turns that around, so that a call that is not allowed in costs neither the memory
+// nor the time of its message, and so that a message that can't be read is counted
+// and logged as any other refused call. Interceptors see a nil request.
 func register(server *grpc.Server, service *Service) {
 	desc := adjutantv1.RoutingService_ServiceDesc
 	methods := make([]grpc.MethodDesc, len(desc.Methods))
@@ -30,34 +33,54 @@ func register(server *grpc.Server, service *Service) {
 func readLast(service *Service, fullMethod string, method grpc.MethodDesc) grpc.MethodHandler {
 	info := &grpc.UnaryServerInfo{Server: service, FullMethod: fullMethod}
 	return func(_ any, ctx context.Context, read func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
-		answer := func(ctx context.Context, _ any) (any, error) {
+		return intercept(ctx, nil, info, func(ctx context.Context, _ any) (any, error) {
 			return method.Handler(service, ctx, func(message any) error {
-				if err := read(message); err != nil {
-					return unreadable(err)
-				}
-				if m, ok := message.(proto.Message); ok {
-					callOf(ctx).received(proto.Size(m))
-				}
-				return nil
+				return receive(ctx, read, message.(proto.Message)) //nolint:forcetypeassert // generated code passes nothing else
 			}, nil)
-		}
-		if intercept == nil {
-			return answer(ctx, nil)
-		}
-		return intercept(ctx, nil, info, answer)
+		})
 	}
 }
 
-// unreadable gives a message that could not be read the caller's code: gRPC says
-// INTERNAL for one that is malformed, but the fault is not ours.
-func unreadable(err error) error {
-	switch s := status.Convert(err); s.Code() {
-	case codes.ResourceExhausted: // over the size limit
-		return refuse(codes.ResourceExhausted, adjutantv1.ErrorReason_ERROR_REASON_INVALID_REQUEST, s.Message())
-	case codes.Canceled, codes.DeadlineExceeded:
-		return refuse(s.Code(), adjutantv1.ErrorReason_ERROR_REASON_TIME_UP, "the caller's time was up before the request was read")
-	default:
+// receive reads and decodes a message. gRPC would answer INTERNAL for one that is
+// malformed, but the fault is not ours; so it only hands the bytes over.
+func receive(ctx context.Context, read func(any) error, message proto.Message) error {
+	var f frame
+	if err := read(&f); err != nil {
+		return unreadable(err)
+	}
+	defer f.Free()
+	callOf(ctx).received(f.Len())
+	if err := proto.Unmarshal(f.ReadOnlyData(), message); err != nil {
 		// The decoder's words name Go types and may quote the message.
 		return refuse(codes.InvalidArgument, adjutantv1.ErrorReason_ERROR_REASON_INVALID_REQUEST, "the message is malformed: it must be valid protobuf, and its text valid UTF-8")
 	}
+	return nil
+}
+
+// unreadable gives an error of gRPC's reading a reason, for the log: gRPC has
+// answered the caller itself.
+func unreadable(err error) error {
+	s := status.Convert(err)
+	reason := adjutantv1.ErrorReason_ERROR_REASON_INVALID_REQUEST
+	if s.Code() == codes.Canceled || s.Code() == codes.DeadlineExceeded {
+		reason = adjutantv1.ErrorReason_ERROR_REASON_TIME_UP
+	}
+	return refuse(s.Code(), reason, s.Message())
+}
+
+// frame is a message as it came.
+type frame struct{ mem.Buffer }
+
+// frameCodec is gRPC's codec for protobuf, except that it leaves a [frame] as it is.
+type frameCodec struct{ encoding.CodecV2 }
+
+func newFrameCodec() frameCodec { return frameCodec{encoding.GetCodecV2(protocodec.Name)} }
+
+// Unmarshal decodes data into v, or keeps it in a frame.
+func (c frameCodec) Unmarshal(data mem.BufferSlice, v any) error {
+	if f, ok := v.(*frame); ok {
+		f.Buffer = data.MaterializeToBuffer(mem.DefaultBufferPool())
+		return nil
+	}
+	return c.CodecV2.Unmarshal(data, v)
 }

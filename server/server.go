@@ -211,6 +211,7 @@ func (s *Server) close() {
 func (s *Server) newGRPC(service *Service, calls *limiter) *grpc.Server {
 	limits := s.config.Limits
 	server := grpc.NewServer(
+		grpc.ForceServerCodecV2(newFrameCodec()),
 		grpc.ChainUnaryInterceptor(unaryInterceptors(s.telemetry, s.log, anyone, calls)...),
 		grpc.ChainStreamInterceptor(streamInterceptors(s.telemetry, s.log, anyone)...),
 		grpc.MaxRecvMsgSize(limits.MessageBytes),
