@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path"
@@ -85,10 +86,7 @@ func readFiles(paths []string) ([]File, error) {
 	files := make([]File, 0, len(paths))
 	var errs []error
 	for _, p := range paths {
-		data, err := os.ReadFile(p)
-		if err == nil && len(data) > maxFile {
-			err = fmt.Errorf("%s: a catalogue file has at most %d bytes", p, maxFile)
-		}
+		data, err := readFile(p)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -98,8 +96,21 @@ func readFiles(paths []string) ([]File, error) {
 	return files, errors.Join(errs...)
 }
 
+func readFile(p string) ([]byte, error) {
+	f, err := os.Open(p)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("%s: a catalogue file has at most %d bytes", p, maxFile)
+	}
+	return data, err
+}
+
 func load(files []File) (*Catalogue, error) {
-	l := &loader{models: map[string]*loadedModel{}, prefixes: map[string]string{}, resellers: map[string]bool{}}
+	l := &loader{models: map[string]*loadedModel{}, prefixes: map[string]string{}, resellers: map[string]bool{}, undecoded: map[string]bool{}}
 	hash := sha256.New()
 	for _, f := range files {
 		l.read(f)

@@ -1,6 +1,7 @@
 package pricing
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -151,7 +152,9 @@ type loader struct {
 	order     []string
 	prefixes  map[string]string // prefix → provider
 	resellers map[string]bool
+	files     []string
 	errs      []error
+	undecoded map[string]bool // places whose value, or a part of it, could not be read
 }
 
 // loadedModel is a model with the text that it came from.
@@ -159,11 +162,35 @@ type loadedModel struct {
 	entry    modelEntry
 	doc      *strictyaml.Document
 	path     string
+	order    int // of the files, so that a clash is the later one's
 	discount Multiplier
 }
 
+// fail notes a mistake, unless decoding has complained of the same place: a value that
+// could not be read is not also a missing one.
 func (l *loader) fail(doc *strictyaml.Document, path, format string, args ...any) {
-	l.errs = append(l.errs, doc.Errorf(path, format, args...))
+	e := doc.Errorf(path, format, args...)
+	if !l.undecoded[e.File+":"+path] {
+		l.errs = append(l.errs, e)
+	}
+}
+
+// unread takes in the mistakes of decoding.
+func (l *loader) unread(err error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		l.errs = append(l.errs, err)
+		return
+	}
+	for _, err := range joined.Unwrap() {
+		l.errs = append(l.errs, err)
+		if e, ok := errors.AsType[*strictyaml.Error](err); ok {
+			l.undecoded[e.File+":"+e.Path] = true
+			if dot := strings.LastIndexByte(e.Path, '.'); dot >= 0 {
+				l.undecoded[e.File+":"+e.Path[:dot]] = true
+			}
+		}
+	}
 }
 
 // read takes in one file, on top of those before it.
@@ -171,8 +198,9 @@ func (l *loader) read(f File) {
 	var file catalogueFile
 	doc, err := strictyaml.Decode(f.Name, f.Data, &file)
 	if err != nil {
-		l.errs = append(l.errs, err)
+		l.unread(err)
 	}
+	l.files = append(l.files, f.Name)
 	if file.Provider != "" {
 		l.provider(doc, "provider", file.Provider)
 		if file.Reseller {
@@ -238,7 +266,7 @@ func (l *loader) read(f File) {
 		if old != nil {
 			discount = old.discount
 		}
-		l.models[ref] = &loadedModel{entry: entry, doc: doc, path: path, discount: discount}
+		l.models[ref] = &loadedModel{entry: entry, doc: doc, path: path, order: len(l.files), discount: discount}
 	}
 	for i, rule := range file.Discounts {
 		l.discount(doc, strictyaml.Index("discounts", i), rule)
@@ -454,8 +482,7 @@ func (l *loader) bands(lm *loadedModel, path string, entries []bandEntry) []Band
 		}
 		if over <= 0 || e.Over != 0 && e.From != 0 {
 			l.fail(lm.doc, key, "a band needs over (more than so many input tokens) or from (so many or more), a positive number")
-		}
-		if i > 0 && over <= bands[i-1].Over {
+		} else if i > 0 && over <= bands[i-1].Over {
 			l.fail(lm.doc, key, "bands go from the lowest threshold to the highest")
 		}
 		bands = append(bands, Band{Over: over, Rates: l.rates(lm, key, e.Rates)})
@@ -595,5 +622,18 @@ func (m *Model) host(host, profile string) *HostPrice {
 	return nil
 }
 
-// all joins what was found wrong.
-func (l *loader) all() error { return errors.Join(l.errs...) }
+// all joins what was found wrong, in the order of files and lines.
+func (l *loader) all() error {
+	place := func(err error) (file, line int) {
+		if e, ok := errors.AsType[*strictyaml.Error](err); ok {
+			return slices.Index(l.files, e.File), e.Line
+		}
+		return 0, 0
+	}
+	slices.SortStableFunc(l.errs, func(a, b error) int {
+		fileA, lineA := place(a)
+		fileB, lineB := place(b)
+		return cmp.Or(cmp.Compare(fileA, fileB), cmp.Compare(lineA, lineB), cmp.Compare(a.Error(), b.Error()))
+	})
+	return errors.Join(l.errs...)
+}

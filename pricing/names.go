@@ -61,8 +61,11 @@ func (l *loader) names(models []*Model) names {
 	add := func(name string, m *Model, suggest bool) {
 		name = strings.ToLower(name)
 		if other := n.exact[name]; other != nil && other != m {
-			lm := l.models[m.Ref()]
-			l.fail(lm.doc, lm.path, "the name %q is taken by model %s", name, other.Ref())
+			later, taken := l.models[m.Ref()], other
+			if before := l.models[other.Ref()]; before.order > later.order {
+				later, taken = before, m
+			}
+			l.fail(later.doc, later.path, "the name %q is taken by model %s", name, taken.Ref())
 			return
 		}
 		if n.exact[name] == nil && suggest {
@@ -116,15 +119,22 @@ func (c *Catalogue) Resolve(name string) (Offer, error) {
 var (
 	bedrockARN    = regexp.MustCompile(`^arn:aws[a-z-]*:bedrock:[^/]*/`)
 	bedrockName   = regexp.MustCompile(`^(?:(us|eu|apac|jp|au|global)\.)?([a-z0-9-]+)\.(.+)$`)
-	bedrockSuffix = regexp.MustCompile(`(?:-v\d+)?(?::\d+[a-z]*)?$`)
+	bedrockSuffix = regexp.MustCompile(`(?:-v\d+)?(?::\d+[a-z]*)*$`)
 	awsRegion     = regexp.MustCompile(`^[a-z]{2}(?:-[a-z]+)+-\d$`)
 	vertexPath    = regexp.MustCompile(`^(?:.*/)?publishers/[^/]+/models/`)
 	dateSuffix    = regexp.MustCompile(`-(\d{4})-?(\d\d)-?(\d\d)$`)
-	versionDot    = regexp.MustCompile(`(\d)\.(\d)`)
 )
 
 // dashed writes versions one way: claude-opus-4.5 as claude-opus-4-5.
-func dashed(name string) string { return versionDot.ReplaceAllString(name, "$1-$2") }
+func dashed(name string) string {
+	digit := func(i int) bool { return i < len(name) && name[i] >= '0' && name[i] <= '9' }
+	for i := 1; i < len(name); i++ {
+		if name[i] == '.' && digit(i-1) && digit(i+1) {
+			name = name[:i] + "-" + name[i+1:]
+		}
+	}
+	return name
+}
 
 // parse takes a name apart from the left: host, provider, profile, model.
 func (c *Catalogue) parse(s string) (Offer, bool) {

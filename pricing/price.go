@@ -254,7 +254,7 @@ func (o Offer) sheet(inputTokens int64, t *Terms) (sheet, error) {
 			}
 		}
 	}
-	if o.Host == "" && len(m.Regions) > 0 && t.Region != "" && t.Region != "global" {
+	if o.Host == "" && len(m.Regions) > 0 && t.Region != "" && !strings.EqualFold(t.Region, "global") {
 		region := m.region(t.Region)
 		if region == nil {
 			return s, m.noRegion(t.Region)
@@ -354,7 +354,7 @@ func within(d, from, until Date) bool {
 
 func (m *Model) region(name string) *RegionPrice {
 	for i := range m.Regions {
-		if m.Regions[i].Region == name {
+		if strings.EqualFold(m.Regions[i].Region, name) {
 			return &m.Regions[i]
 		}
 	}
