@@ -58,6 +58,9 @@ func batch[Request, Answer, Result any](
 		return nil, err
 	}
 
+	if err := callOf(ctx).charge(len(requests) - 1); err != nil { // the first is charged with the call
+		return nil, err
+	}
 	callOf(ctx).startBatch()
 	results := make([]Result, len(requests))
 	one := func(i int) {

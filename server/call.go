@@ -15,6 +15,7 @@ type call struct {
 	method    string // full name, "/adjutant.v1.RoutingService/Route"
 	started   time.Time
 	identity  routing.Identity
+	tenant    *tenant // nil where nobody is asked who they are
 
 	requestBytes int
 	lastStage    time.Time

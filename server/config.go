@@ -28,8 +28,14 @@ type Config struct {
 	// Weights is a file of classifier weights. Empty means those that are built in.
 	Weights string `yaml:"weights"`
 
-	Log    LogConfig `yaml:"log"`
-	Limits Limits    `yaml:"limits"`
+	// ReloadEvery is how often the files of policies, catalogue, weights, tenants and
+	// certificates are looked at for changes.
+	ReloadEvery time.Duration `yaml:"reload_every"`
+
+	TLS    TLSConfig  `yaml:"tls"`
+	Auth   AuthConfig `yaml:"auth"`
+	Log    LogConfig  `yaml:"log"`
+	Limits Limits     `yaml:"limits"`
 
 	// Drain is how long the server goes on serving after it has told that it is
 	// stopping, so that balancers and clients have time to go elsewhere.
@@ -40,6 +46,14 @@ type Config struct {
 
 	// Version is the program's, for telemetry and the log.
 	Version string `yaml:"-"`
+}
+
+// AuthConfig says who may call. Without tenants everybody may.
+type AuthConfig struct {
+	// Tenants is a file of tenants and the digests of their bearer tokens.
+	Tenants string `yaml:"tenants"`
+	// JWT takes signed tokens beside those of the file.
+	JWT JWTConfig `yaml:"jwt"`
 }
 
 // LogConfig says what is logged. Lines are JSON, and never hold text of tasks.
@@ -76,8 +90,10 @@ func DefaultConfig() Config {
 			Streams:      1_000,
 			Connections:  10_000,
 		},
-		Drain:    5 * time.Second,
-		Shutdown: 20 * time.Second,
+		Auth:        AuthConfig{JWT: JWTConfig{TenantClaim: "sub"}},
+		ReloadEvery: 10 * time.Second,
+		Drain:       5 * time.Second,
+		Shutdown:    20 * time.Second,
 	}
 }
 
@@ -105,6 +121,14 @@ func (c Config) Validate() error {
 	between("limits.calls", c.Limits.Calls, 0, 1<<20)
 	between("limits.streams", c.Limits.Streams, 1, 1<<20)
 	between("limits.connections", c.Limits.Connections, 1, 1<<20)
+	c.TLS.validate(wrong)
+	c.Auth.JWT.validate(wrong)
+	if c.Auth.JWT.JWKS != "" && c.Auth.Tenants == "" {
+		wrong("auth.tenants", "is required with auth.jwt.jwks: it says what each tenant may do")
+	}
+	if c.ReloadEvery < 100*time.Millisecond || c.ReloadEvery > time.Hour {
+		wrong("reload_every", "must be 100ms to 1h, not %s", c.ReloadEvery)
+	}
 	if c.Drain < 0 || c.Drain > time.Hour {
 		wrong("drain", "must be 0s to 1h, not %s", c.Drain)
 	}

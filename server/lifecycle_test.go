@@ -38,7 +38,7 @@ func TestNotServingBeforeTheFirstSnapshot(t *testing.T) {
 	if s.ready() {
 		t.Error("ready before anything is loaded")
 	}
-	service := NewService(s.router.Load, time.Now, s.log)
+	service := NewService(s.router, time.Now, s.log)
 	if _, err := service.Classify(t.Context(), &adjutantv1.ClassifyRequest{Task: prompt("hello")}); status.Code(err) != codes.Unavailable {
 		t.Errorf("a call before the first snapshot: %v", err)
 	}

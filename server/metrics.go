@@ -90,7 +90,10 @@ type decisionKey struct {
 	tier                             adjutantv1.Tier
 }
 
-var shedForConcurrency = addOptions(attribute.String(attrReason, "concurrency"))
+var (
+	shedForConcurrency = addOptions(attribute.String(attrReason, "concurrency"))
+	shedForRate        = addOptions(attribute.String(attrReason, "rate"))
+)
 
 // Calls take tens of microseconds to a few milliseconds: the conventions' buckets
 // begin where ours end.

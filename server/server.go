@@ -9,12 +9,15 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -39,7 +42,8 @@ type Server struct {
 	config    Config
 	log       *slog.Logger
 	telemetry *telemetry
-	router    atomic.Pointer[routing.Router]
+	state     atomic.Pointer[state] // nil until loaded
+	signed    *signedTokens         // nil where signed tokens are not taken
 
 	grpc     *grpc.Server
 	health   *health.Server
@@ -88,17 +92,27 @@ func open(ctx context.Context, config Config, stderr io.Writer, listener, admin 
 		s.admin = newAdmin(s.telemetry, s.ready)
 	}
 	calls := &limiter{most: config.Limits.calls()}
-	s.grpc = s.newGRPC(NewService(s.router.Load, time.Now, s.log), calls)
-	err = s.telemetry.observe(s.telemetry.meter, calls.inFlight.Load, func() string {
-		if r := s.router.Load(); r != nil {
-			return r.Snapshot()
-		}
-		return ""
-	})
-	if err != nil {
+	s.grpc = s.newGRPC(NewService(s.router, time.Now, s.log), calls)
+	if err := s.telemetry.observe(s.telemetry.meter, calls.inFlight.Load, s.snapshot); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// router gives the one in force, nil until there is one.
+func (s *Server) router() *routing.Router {
+	if current := s.state.Load(); current != nil {
+		return current.router
+	}
+	return nil
+}
+
+// snapshot names what is in force, empty until there is something.
+func (s *Server) snapshot() string {
+	if r := s.router(); r != nil {
+		return r.Snapshot()
+	}
+	return ""
 }
 
 // Addr is where gRPC is served.
@@ -125,23 +139,18 @@ func (s *Server) Serve(ctx context.Context) error {
 			}
 		}()
 	}
-	started := time.Now()
-	router, err := load(s.config)
-	if err != nil {
+	if err := s.loadFirst(ctx); err != nil {
 		s.close()
 		return err
 	}
-	s.router.Store(router)
-	s.telemetry.loaded(ctx)
-	s.health.Resume()
-	adminAddr := "none"
-	if s.admin != nil {
-		adminAddr = s.AdminAddr().String()
+	watching, stopWatching := context.WithCancel(ctx)
+	var watchers sync.WaitGroup
+	defer watchers.Wait()
+	defer stopWatching()
+	watchers.Go(func() { s.watch(watching) })
+	if s.signed != nil {
+		watchers.Go(func() { s.signed.watch(watching) })
 	}
-	s.log.LogAttrs(ctx, slog.LevelInfo, "ready",
-		slog.String("listen", s.Addr().String()), slog.String("admin_listen", adminAddr),
-		slog.String("snapshot", router.Snapshot()), slog.String("version", s.config.Version),
-		slog.Int64("loaded_in_ms", time.Since(started).Milliseconds()))
 
 	select {
 	case err := <-failed:
@@ -150,6 +159,34 @@ func (s *Server) Serve(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	return s.drain(failed)
+}
+
+// loadFirst puts the first state in force and says that the server is ready.
+func (s *Server) loadFirst(ctx context.Context) error {
+	started := time.Now()
+	if s.config.Auth.JWT.JWKS != "" {
+		var err error
+		if s.signed, err = newSignedTokens(ctx, s.config.Auth.JWT, s.log); err != nil {
+			return err
+		}
+	}
+	first, err := loadState(s.config)
+	if err != nil {
+		return err
+	}
+	s.state.Store(first)
+	s.telemetry.loaded(ctx)
+	s.health.Resume()
+
+	admin := "none"
+	if s.admin != nil {
+		admin = s.AdminAddr().String()
+	}
+	s.log.LogAttrs(ctx, slog.LevelInfo, "ready",
+		slog.String("listen", s.Addr().String()), slog.String("admin_listen", admin),
+		slog.String("snapshot", s.snapshot()), slog.String("version", s.config.Version),
+		slog.Int64("loaded_in_ms", time.Since(started).Milliseconds()))
+	return nil
 }
 
 // drain stops in the order that loses no call: tell everyone, go on serving while
@@ -210,10 +247,15 @@ func (s *Server) close() {
 // newGRPC registers the service with health and reflection beside it.
 func (s *Server) newGRPC(service *Service, calls *limiter) *grpc.Server {
 	limits := s.config.Limits
+	security := insecure.NewCredentials()
+	if s.config.TLS.on() {
+		security = credentials.NewTLS(s.serverTLS())
+	}
 	server := grpc.NewServer(
+		grpc.Creds(security),
 		grpc.ForceServerCodecV2(newFrameCodec()),
-		grpc.ChainUnaryInterceptor(unaryInterceptors(s.telemetry, s.log, anyone, calls)...),
-		grpc.ChainStreamInterceptor(streamInterceptors(s.telemetry, s.log, anyone)...),
+		grpc.ChainUnaryInterceptor(unaryInterceptors(s.telemetry, s.log, s.identify, calls)...),
+		grpc.ChainStreamInterceptor(streamInterceptors(s.telemetry, s.log, s.identify)...),
 		grpc.MaxRecvMsgSize(limits.MessageBytes),
 		grpc.MaxHeaderListSize(uint32(limits.HeaderBytes)),
 		grpc.MaxConcurrentStreams(uint32(limits.Streams)),
@@ -234,9 +276,6 @@ func (s *Server) newGRPC(service *Service, calls *limiter) *grpc.Server {
 	}
 	return server
 }
-
-// anyone identifies nobody: every caller may use everything.
-func anyone(ctx context.Context) (context.Context, error) { return ctx, nil }
 
 // openHealth answers probes, which carry no identity.
 type openHealth struct{ *health.Server }
