@@ -3,10 +3,12 @@ package server
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -92,6 +94,15 @@ func TestConformance(t *testing.T) {
 		},
 		"in memory": func(t *testing.T) invoke { return over(startInMemory(t, testConfig()).conn) },
 		"TCP":       func(t *testing.T) invoke { return over(start(t, testConfig()).conn) },
+		"TLS": func(t *testing.T) invoke {
+			ca := newAuthority(t, "ours")
+			return over(start(t, ca.withTLS(t, testConfig()), dialTLS(&tls.Config{RootCAs: ca.pool()})).conn)
+		},
+		"Unix socket": func(t *testing.T) invoke {
+			config := testConfig()
+			config.Listen = "unix:" + filepath.Join(t.TempDir(), "adjutant.sock")
+			return over(start(t, config).conn)
+		},
 	}
 	cases := conformanceCases(t)
 	for name, transport := range transports {

@@ -117,6 +117,8 @@ func costRequestOf(req *adjutantv1.EstimateCostRequest) routing.CostRequest {
 		ServiceTier: requestedServiceTier(req.GetServiceTier()),
 		Region:      req.GetRegion(),
 		Calls:       req.GetCalls(),
+
+		SharedInputTokens: req.GetSharedInputTokens(),
 	}
 	switch input := req.GetInput().(type) {
 	case *adjutantv1.EstimateCostRequest_Task:

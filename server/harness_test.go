@@ -47,7 +47,11 @@ func start(tb testing.TB, config Config, options ...grpc.DialOption) *running {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return serve(tb, s, log, s.Addr().String(), options...)
+	target := s.Addr().String()
+	if s.Addr().Network() == "unix" {
+		target = "unix:" + target
+	}
+	return serve(tb, s, log, target, options...)
 }
 
 // startInMemory serves without a socket until the test ends.

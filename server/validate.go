@@ -240,6 +240,7 @@ func (v *violations) estimateCost(req *adjutantv1.EstimateCostRequest) {
 	v.name("region", req.GetRegion())
 	v.time("as_of", req.GetAsOf())
 	v.between("calls", req.GetCalls(), maxCalls)
+	v.between("shared_input_tokens", req.GetSharedInputTokens(), maxUsageTokens)
 }
 
 func (v *violations) usage(u *adjutantv1.Usage) {
