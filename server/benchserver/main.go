@@ -1,0 +1,338 @@
+// Benchserver measures what Adjutant's server costs beside a bare gRPC server that
+// echoes messages of the same sizes. It prints ratios: absolute figures depend on
+// the machine.
+//
+//	make bench-server
+//
+// The servers run in a child process, whose CPU time is read before and after each
+// round; the client runs in this one. Rounds of all targets alternate, so that what
+// disturbs the machine disturbs all. Adjutant has everything on: telemetry with one
+// call in ten traced to a collector (in this process), a log line a call written to
+// a file, bearer tokens, rate limits, validation and recovery.
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"text/tabwriter"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	adjutantv1 "github.com/adjutant-dev/adjutant/api/adjutant/v1"
+)
+
+func main() {
+	serve := flag.Bool("serve", false, "be the child that serves")
+	rounds := flag.Int("rounds", 12, "rounds of each target")
+	length := flag.Duration("length", 700*time.Millisecond, "of a round")
+	only := flag.String("only", "", "measure only targets whose name holds this")
+	profile := flag.String("profile", "", "write a CPU profile of the child to this file")
+	flag.Parse()
+	var err error
+	if *serve {
+		err = runChild(os.Stdin, os.Stdout, *profile)
+	} else {
+		err = run(*rounds, *length, *only, *profile)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// target is one kind of call.
+type target struct {
+	name    string
+	tasks   int // in one call
+	call    func(context.Context) error
+	cpu     []float64 // server CPU a call in µs, one a round
+	rate    []float64 // calls a second, one a round
+	latency []time.Duration
+}
+
+func run(rounds int, length time.Duration, only, profile string) error {
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+	}))
+	defer collector.Close()
+	child, err := startChild(collector.URL, profile)
+	if err != nil {
+		return err
+	}
+	defer child.stop()
+	targets, err := makeTargets(child)
+	if err != nil {
+		return err
+	}
+	targets = slices.DeleteFunc(targets, func(t *target) bool { return !strings.Contains(t.name, only) })
+
+	for round := range rounds + 1 {
+		for _, t := range targets {
+			before, err := child.cpu()
+			if err != nil {
+				return err
+			}
+			calls, took, err := saturate(t, length)
+			if err != nil {
+				return fmt.Errorf("%s: %w", t.name, err)
+			}
+			after, err := child.cpu()
+			if err != nil {
+				return err
+			}
+			if round == 0 {
+				continue // warming up
+			}
+			t.cpu = append(t.cpu, float64(after-before)/float64(calls)/1e3)
+			t.rate = append(t.rate, float64(calls)/took.Seconds())
+		}
+	}
+	for range rounds {
+		for _, t := range targets {
+			latencies, err := halfLoad(t, length)
+			if err != nil {
+				return fmt.Errorf("%s: %w", t.name, err)
+			}
+			t.latency = append(t.latency, latencies...)
+		}
+	}
+	report(targets)
+	return nil
+}
+
+// saturate calls as fast as the answers come.
+func saturate(t *target, length time.Duration) (calls int64, took time.Duration, err error) {
+	const callers = 16
+	var count atomic.Int64
+	var failed atomic.Pointer[error]
+	started := time.Now()
+	var wait sync.WaitGroup
+	for range callers {
+		wait.Go(func() {
+			for time.Since(started) < length {
+				if err := t.call(context.Background()); err != nil {
+					failed.Store(&err)
+					return
+				}
+				count.Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	if err := failed.Load(); err != nil {
+		return 0, 0, *err
+	}
+	return count.Load(), time.Since(started), nil
+}
+
+// halfLoad calls at half the rate that saturates the target, and gives how long each
+// call took.
+func halfLoad(t *target, length time.Duration) ([]time.Duration, error) {
+	const callers = 16
+	pause := time.Duration(callers / (median(t.rate) / 2) * float64(time.Second))
+	var mu sync.Mutex
+	var all []time.Duration
+	var failed error
+	started := time.Now()
+	var wait sync.WaitGroup
+	for i := range callers {
+		wait.Go(func() {
+			var mine []time.Duration
+			next := started.Add(pause * time.Duration(i) / callers)
+			for next.Sub(started) < length {
+				time.Sleep(time.Until(next))
+				sent := time.Now()
+				err := t.call(context.Background())
+				mine = append(mine, time.Since(sent))
+				if err != nil {
+					mu.Lock()
+					failed = err
+					mu.Unlock()
+					return
+				}
+				next = next.Add(pause)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, mine...)
+		})
+	}
+	wait.Wait()
+	return all, failed
+}
+
+func report(targets []*target) {
+	byName := map[string]*target{}
+	for _, t := range targets {
+		slices.Sort(t.latency)
+		byName[t.name] = t
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "target\tserver CPU a call\tcalls/s\tp50 at half load\tp99 at half load\t")
+	for _, t := range targets {
+		fmt.Fprintf(w, "%s\t%.1f µs\t%.0f\t%s\t%s\t\n", t.name, median(t.cpu), median(t.rate), t.percentile(50), t.percentile(99))
+	}
+	w.Flush()
+	fmt.Println()
+	w = tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ratio\tmeasured\tgoal")
+	ratio := func(name, over string, goal float64) {
+		a, b := byName[name], byName[over]
+		if a == nil || b == nil {
+			return
+		}
+		fmt.Fprintf(w, "CPU of %s to %s\t%.2f (%.2f to %.2f)\t≤ %.1f\n", name, over, quantile(ratios(a.cpu, b.cpu), 0.5), quantile(ratios(a.cpu, b.cpu), 0.1), quantile(ratios(a.cpu, b.cpu), 0.9), goal)
+	}
+	tail := func(name, over string) {
+		a, b := byName[name], byName[over]
+		if a == nil || b == nil {
+			return
+		}
+		fmt.Fprintf(w, "p99 at half load of %s to %s\t%.2f\t≤ 1.3\n", name, over, float64(a.percentile(99))/float64(b.percentile(99)))
+	}
+	ratio("Classify", "echo that classifies", 1.6)
+	ratio("EstimateCost", "plain echo as EstimateCost", 1.6)
+	ratio("Route", "echo that classifies", 2.0)
+	tail("Classify", "echo that classifies")
+	tail("EstimateCost", "plain echo as EstimateCost")
+	tail("Route", "echo that classifies")
+	if single, batch := byName["Classify"], byName["BatchClassify of 100"]; single != nil && batch != nil {
+		fmt.Fprintf(w, "tasks per CPU-second of BatchClassify to Classify\t%.2f\t≥ 2.0\n", median(single.cpu)/(median(batch.cpu)/float64(batch.tasks)))
+	}
+	w.Flush()
+}
+
+// ratios are taken round by round, since rounds that follow each other saw the same
+// machine.
+func ratios(a, b []float64) []float64 {
+	r := make([]float64, len(a))
+	for i := range a {
+		r[i] = a[i] / b[i]
+	}
+	return r
+}
+
+func median(values []float64) float64 { return quantile(values, 0.5) }
+
+func quantile(values []float64, q float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[int(q*float64(len(sorted)-1)+0.5)]
+}
+
+// percentile needs sorted latencies.
+func (t *target) percentile(p int) time.Duration {
+	return t.latency[len(t.latency)*p/100].Round(time.Microsecond)
+}
+
+func makeTargets(c *child) ([]*target, error) {
+	adjutant, err := connect(c.addresses.Adjutant)
+	if err != nil {
+		return nil, err
+	}
+	bare, err := connect(c.addresses.Echo)
+	if err != nil {
+		return nil, err
+	}
+	make := func(name string, tasks int, call caller, method string, request proto.Message, answer func() proto.Message) *target {
+		return &target{name: name, tasks: tasks, call: func(ctx context.Context) error { return call(ctx, method, request, answer()) }}
+	}
+	const service = "/adjutant.v1.RoutingService/"
+	bytes := func() proto.Message { return &wrapperspb.BytesValue{} }
+	estimateSized := wrapperspb.String(strings.Repeat("x", proto.Size(estimateRequest)))
+	return []*target{
+		make("Classify", 1, adjutant, service+"Classify", classifyRequest, func() proto.Message { return &adjutantv1.ClassifyResponse{} }),
+		make("echo that classifies", 1, bare, "/bench.Echo/Classifies", wrapperspb.String(text), bytes),
+		make("Route", 1, adjutant, service+"Route", routeRequest, func() proto.Message { return &adjutantv1.RouteResponse{} }),
+		make("plain echo as Classify", 1, bare, "/bench.Echo/Classify", wrapperspb.String(text), bytes),
+		make("EstimateCost", 1, adjutant, service+"EstimateCost", estimateRequest, func() proto.Message { return &adjutantv1.EstimateCostResponse{} }),
+		make("plain echo as EstimateCost", 1, bare, "/bench.Echo/EstimateCost", estimateSized, bytes),
+		make("BatchClassify of 100", len(batchRequest.GetRequests()), adjutant, service+"BatchClassify", batchRequest, func() proto.Message { return &adjutantv1.BatchClassifyResponse{} }),
+	}, nil
+}
+
+// caller makes calls over a few connections in turn.
+type caller func(ctx context.Context, method string, request, answer proto.Message) error
+
+func connect(address string) (caller, error) {
+	var conns [4]*grpc.ClientConn
+	for i := range conns {
+		conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		if err != nil {
+			return nil, err
+		}
+		conns[i] = conn
+	}
+	var next atomic.Uint64
+	return func(ctx context.Context, method string, request, answer proto.Message) error {
+		ctx = metadata.NewOutgoingContext(ctx, metadata.Pairs("authorization", "Bearer "+token))
+		return conns[next.Add(1)%uint64(len(conns))].Invoke(ctx, method, request, answer)
+	}, nil
+}
+
+// child is the process that serves.
+type child struct {
+	command   *exec.Cmd
+	in        io.WriteCloser
+	out       *bufio.Scanner
+	addresses addresses
+}
+
+func startChild(collector, profile string) (*child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	c := &child{command: exec.Command(self, "-serve", "-profile", profile)}
+	c.command.Env = append(os.Environ(), "OTEL_EXPORTER_OTLP_ENDPOINT="+collector, "OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.1")
+	c.command.Stderr = os.Stderr
+	if c.in, err = c.command.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := c.command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	c.out = bufio.NewScanner(out)
+	if err := c.command.Start(); err != nil {
+		return nil, err
+	}
+	if !c.out.Scan() {
+		return nil, errors.New("the child didn't start")
+	}
+	return c, json.Unmarshal(c.out.Bytes(), &c.addresses)
+}
+
+// cpu gives the CPU time that the child has used, in nanoseconds.
+func (c *child) cpu() (ns int64, err error) {
+	if _, err := fmt.Fprintln(c.in); err != nil {
+		return 0, err
+	}
+	if !c.out.Scan() {
+		return 0, errors.New("the child is gone")
+	}
+	_, err = fmt.Sscan(c.out.Text(), &ns)
+	return ns, err
+}
+
+func (c *child) stop() {
+	_ = c.in.Close()
+	_ = c.command.Wait()
+}
