@@ -107,7 +107,7 @@ const (
 func CountTokens(ctx context.Context, m *Model, text string) (int64, Counter, error) {
 	name, f := familyOf(m.Tokenizer)
 	if f.bpe == "" {
-		return f.approximate(text), Counter{Name: "approximation of " + name, ErrorBound: f.bound}, ctx.Err()
+		return f.approximate(text), ApproximateCounter(m.Tokenizer), ctx.Err()
 	}
 	b, err := loadO200k(ctx)
 	if err != nil {
@@ -169,6 +169,21 @@ func ApproximateTokens(tokenizer, text string) int64 {
 	_, f := familyOf(tokenizer)
 	return f.approximate(text)
 }
+
+// ApproximateCounter says how [ApproximateTokens] counts for a tokenizer family.
+func ApproximateCounter(tokenizer string) Counter {
+	name, f := familyOf(tokenizer)
+	return Counter{Name: approximations[name], ErrorBound: f.bound}
+}
+
+// approximations are the counters' names, made once.
+var approximations = func() map[string]string {
+	names := map[string]string{"average": "approximation of average"}
+	for name := range tokenizers {
+		names[name] = "approximation of " + name
+	}
+	return names
+}()
 
 // byteClass is what the approximation tells bytes apart by.
 type byteClass uint8

@@ -86,7 +86,7 @@ func (r *Router) priceOn(ctx context.Context, name string, req *CostRequest, cla
 		e.Counter = counter
 	}
 	if calls > 1 {
-		if e.Total, err = e.Expected.Times(calls); err != nil {
+		if e.Total, err = e.Cost.Times(calls); err != nil {
 			return pricedOffer{}, err
 		}
 	}
@@ -122,6 +122,13 @@ func (r *Router) alternatives(ctx context.Context, req *CostRequest, priced []pr
 		asked = first.Total
 	}
 	var out []Alternative
+	for i := range priced {
+		ways, err := priced[i].ways(req, terms, calls, asked)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, ways...)
+	}
 	if req.Usage == nil {
 		plan, err := r.planAlternative(ctx, req, first, asked, calls)
 		if err != nil {
@@ -132,6 +139,44 @@ func (r *Router) alternatives(ctx context.Context, req *CostRequest, priced []pr
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Alternative) int { return cmp.Compare(a.Cost, b.Cost) })
+	return out, nil
+}
+
+// ways are the cheaper ways on the estimate's own model that also come below what
+// the cheapest model asks for.
+func (p *pricedOffer) ways(req *CostRequest, terms pricing.Terms, calls int64, asked pricing.Money) ([]Alternative, error) {
+	shared := req.SharedInputTokens
+	if shared == 0 {
+		shared = p.Usage.InputTokens
+	}
+	ways, err := p.offer.Alternatives(p.Usage, terms, pricing.Repeat{Calls: calls, SharedTokens: min(shared, p.Usage.InputTokens)})
+	if err != nil {
+		return nil, fmt.Errorf("price the alternatives of %s: %w", p.Model.Ref(), err)
+	}
+	own := p.Expected
+	if calls > 1 {
+		own = p.Total
+	}
+	var out []Alternative
+	for _, way := range ways {
+		if way.Total >= asked {
+			continue
+		}
+		a := Alternative{Model: p.Model, Cost: way.Total, Savings: saved(own, way.Total)}
+		instead := usd(way.Total) + " instead of " + usd(own)
+		switch way.Way {
+		case pricing.WayCache:
+			a.Kind = AlternativeCache
+			a.Text = fmt.Sprintf("Cache the %d input tokens that all %d calls share, on %s: %s.", shared, calls, p.Model.ID, instead)
+		case pricing.WayBatch:
+			a.Kind = AlternativeBatch
+			a.Text = fmt.Sprintf("Send it to %s as a batch, answered within a day: %s.", p.Model.ID, instead)
+		case pricing.WayFlex:
+			a.Kind = AlternativeFlex
+			a.Text = fmt.Sprintf("Send it to %s in the flex tier, slower and with refusals: %s.", p.Model.ID, instead)
+		}
+		out = append(out, a)
+	}
 	return out, nil
 }
 

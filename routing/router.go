@@ -29,8 +29,11 @@ type CostRequest struct {
 	// AsOf must be set.
 	AsOf time.Time
 	// Calls is how many such calls are made; 0 means 1.
-	Calls    int64
-	Identity Identity
+	Calls int64
+	// SharedInputTokens is how many input tokens, from the front, are the same in all
+	// calls. 0 means all of them.
+	SharedInputTokens int64
+	Identity          Identity
 }
 
 // CostAnswer says what calls cost.
@@ -50,6 +53,7 @@ const (
 	AlternativeCache AlternativeKind = iota + 1
 	AlternativeBatch
 	AlternativePlan
+	AlternativeFlex
 )
 
 // Alternative is a cheaper way to the same result.

@@ -36,7 +36,7 @@ func countTask(ctx context.Context, t Task, models []servedModel) (tokenCounts, 
 		if err := ctx.Err(); err != nil {
 			return tokenCounts{}, err
 		}
-		count := familyCount{tokenizer: family, counter: approximation(family)}
+		count := familyCount{tokenizer: family, counter: pricing.ApproximateCounter(family)}
 		for _, m := range t.Messages {
 			n := pricing.ApproximateTokens(family, m.Content) + messageTokens
 			count.input += n
@@ -64,8 +64,3 @@ func (c *tokenCounts) of(m *pricing.Model) int64 { return c.find(m.Tokenizer).in
 func (c *tokenCounts) ask(m *pricing.Model) int64 { return c.find(m.Tokenizer).ask }
 
 func (c *tokenCounts) counter(m *pricing.Model) pricing.Counter { return c.find(m.Tokenizer).counter }
-
-// approximation names the counter of a family's approximation.
-func approximation(family string) pricing.Counter {
-	return pricing.Counter{Name: "approximation (" + family + ")"}
-}

@@ -44,6 +44,8 @@ const (
 	AlternativeKind_ALTERNATIVE_KIND_BATCH AlternativeKind = 2
 	// Let a stronger model plan and this one execute.
 	AlternativeKind_ALTERNATIVE_KIND_TWO_STEP_PLAN AlternativeKind = 3
+	// Send the calls in the flex tier: slower, and they may be refused when there is no room.
+	AlternativeKind_ALTERNATIVE_KIND_FLEX AlternativeKind = 4
 )
 
 // Enum value maps for AlternativeKind.
@@ -53,12 +55,14 @@ var (
 		1: "ALTERNATIVE_KIND_CACHE",
 		2: "ALTERNATIVE_KIND_BATCH",
 		3: "ALTERNATIVE_KIND_TWO_STEP_PLAN",
+		4: "ALTERNATIVE_KIND_FLEX",
 	}
 	AlternativeKind_value = map[string]int32{
 		"ALTERNATIVE_KIND_UNSPECIFIED":   0,
 		"ALTERNATIVE_KIND_CACHE":         1,
 		"ALTERNATIVE_KIND_BATCH":         2,
 		"ALTERNATIVE_KIND_TWO_STEP_PLAN": 3,
+		"ALTERNATIVE_KIND_FLEX":          4,
 	}
 )
 
@@ -364,9 +368,12 @@ type EstimateCostRequest struct {
 	// The time whose prices are used, future ones included. Unset: now.
 	AsOf *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	// How many such calls, for a projection: 0 to 1,000,000,000,000. 0 and 1 mean one call.
-	Calls         int64 `protobuf:"varint,7,opt,name=calls,proto3" json:"calls,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Calls int64 `protobuf:"varint,7,opt,name=calls,proto3" json:"calls,omitempty"`
+	// How many input tokens, from the front, are the same in all calls: what a prompt cache could keep. 0: all of them, as
+	// in re-reading the same material.
+	SharedInputTokens int64 `protobuf:"varint,8,opt,name=shared_input_tokens,json=sharedInputTokens,proto3" json:"shared_input_tokens,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *EstimateCostRequest) Reset() {
@@ -455,6 +462,13 @@ func (x *EstimateCostRequest) GetAsOf() *timestamppb.Timestamp {
 func (x *EstimateCostRequest) GetCalls() int64 {
 	if x != nil {
 		return x.Calls
+	}
+	return 0
+}
+
+func (x *EstimateCostRequest) GetSharedInputTokens() int64 {
+	if x != nil {
+		return x.SharedInputTokens
 	}
 	return 0
 }
@@ -1248,7 +1262,7 @@ const file_adjutant_v1_routing_service_proto_rawDesc = "" +
 	"\x06region\x18\a \x01(\tR\x06region\x12/\n" +
 	"\x05as_of\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"B\n" +
 	"\rRouteResponse\x121\n" +
-	"\bdecision\x18\x01 \x01(\v2\x15.adjutant.v1.DecisionR\bdecision\"\xa7\x02\n" +
+	"\bdecision\x18\x01 \x01(\v2\x15.adjutant.v1.DecisionR\bdecision\"\xd7\x02\n" +
 	"\x13EstimateCostRequest\x12\x16\n" +
 	"\x06models\x18\x01 \x03(\tR\x06models\x12'\n" +
 	"\x04task\x18\x02 \x01(\v2\x11.adjutant.v1.TaskH\x00R\x04task\x12*\n" +
@@ -1256,7 +1270,8 @@ const file_adjutant_v1_routing_service_proto_rawDesc = "" +
 	"\fservice_tier\x18\x04 \x01(\x0e2\x18.adjutant.v1.ServiceTierR\vserviceTier\x12\x16\n" +
 	"\x06region\x18\x05 \x01(\tR\x06region\x12/\n" +
 	"\x05as_of\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12\x14\n" +
-	"\x05calls\x18\a \x01(\x03R\x05callsB\a\n" +
+	"\x05calls\x18\a \x01(\x03R\x05calls\x12.\n" +
+	"\x13shared_input_tokens\x18\b \x01(\x03R\x11sharedInputTokensB\a\n" +
 	"\x05input\"\xa9\x01\n" +
 	"\x14EstimateCostResponse\x127\n" +
 	"\testimates\x18\x01 \x03(\v2\x19.adjutant.v1.CostEstimateR\testimates\x12<\n" +
@@ -1303,12 +1318,13 @@ const file_adjutant_v1_routing_service_proto_rawDesc = "" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1d\n" +
 	"\n" +
 	"total_size\x18\x03 \x01(\x05R\ttotalSize\x12\x1a\n" +
-	"\bsnapshot\x18\x04 \x01(\tR\bsnapshot*\x8f\x01\n" +
+	"\bsnapshot\x18\x04 \x01(\tR\bsnapshot*\xaa\x01\n" +
 	"\x0fAlternativeKind\x12 \n" +
 	"\x1cALTERNATIVE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16ALTERNATIVE_KIND_CACHE\x10\x01\x12\x1a\n" +
 	"\x16ALTERNATIVE_KIND_BATCH\x10\x02\x12\"\n" +
-	"\x1eALTERNATIVE_KIND_TWO_STEP_PLAN\x10\x032\x82\x04\n" +
+	"\x1eALTERNATIVE_KIND_TWO_STEP_PLAN\x10\x03\x12\x19\n" +
+	"\x15ALTERNATIVE_KIND_FLEX\x10\x042\x82\x04\n" +
 	"\x0eRoutingService\x12L\n" +
 	"\bClassify\x12\x1c.adjutant.v1.ClassifyRequest\x1a\x1d.adjutant.v1.ClassifyResponse\"\x03\x90\x02\x02\x12C\n" +
 	"\x05Route\x12\x19.adjutant.v1.RouteRequest\x1a\x1a.adjutant.v1.RouteResponse\"\x03\x90\x02\x02\x12X\n" +
