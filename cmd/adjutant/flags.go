@@ -187,6 +187,7 @@ func costFlags(f *flags, r *adjutantv1.EstimateCostRequest) {
 	f.field("region", func(s string) error { r.Region = s; return nil })
 	f.field("as-of", parseTime(&r.AsOf))
 	f.field("calls", func(s string) (err error) { r.Calls, err = parseCount(s); return })
+	f.field("shared-input-tokens", func(s string) (err error) { r.SharedInputTokens, err = parseCount(s); return })
 }
 
 // usageFlags define the counts of a Usage, each named as its field.
