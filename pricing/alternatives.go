@@ -102,7 +102,7 @@ func (o Offer) Alternatives(u Usage, t Terms, r Repeat) ([]Alternative, error) {
 		offer(WayCache, total)
 	}
 	for way, tier := range map[Way]ServiceTier{WayBatch: Batch, WayFlex: Flex} {
-		if t.ServiceTier == tier || o.Model.tierAt(tier, DateOf(t.AsOf)) == nil {
+		if t.ServiceTier == tier || o.Model.TierAt(tier, DateOf(t.AsOf)) == nil {
 			continue
 		}
 		terms := t

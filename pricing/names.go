@@ -113,7 +113,22 @@ func (c *Catalogue) Resolve(name string) (Offer, error) {
 			return o, nil
 		}
 	}
-	return Offer{}, &UnknownModelError{Name: strings.ToValidUTF8(name, "?"), Nearest: strictyaml.Nearest(s, c.listed)}
+	return Offer{}, &UnknownModelError{Name: strings.ToValidUTF8(name, "?"), Nearest: c.nearest(s)}
+}
+
+// nearest gives the listed name that s most likely means: one that differs in its
+// punctuation only, or else in a few letters.
+func (c *Catalogue) nearest(s string) string {
+	if len(s) > maxName {
+		return ""
+	}
+	bare := strings.NewReplacer("-", "", ".", "", "_", "", " ", "")
+	for _, name := range c.listed {
+		if s != "" && bare.Replace(name) == bare.Replace(s) {
+			return name
+		}
+	}
+	return strictyaml.Nearest(s, c.listed)
 }
 
 var (

@@ -75,7 +75,7 @@ func TestResolveUnknown(t *testing.T) {
 	for _, c := range []struct{ name, nearest string }{
 		{"", ""},
 		{"gpt-9-turbo", ""},
-		{"claude-opus-55", "claude-opus-5"},
+		{"claude-opus-55", "claude-opus-5-5"},
 		{"claud-opus-5", "claude-opus-5"},
 		{"acme/gpt-5", ""},
 		{"google/claude-opus-5", ""},         // not its provider

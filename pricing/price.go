@@ -228,7 +228,7 @@ func (o Offer) sheet(inputTokens int64, t *Terms) (sheet, error) {
 	if t.AsOf.IsZero() {
 		return sheet{}, ErrNoAsOf
 	}
-	period := m.periodAt(DateOf(t.AsOf))
+	period := m.PeriodAt(DateOf(t.AsOf))
 	if period == nil {
 		return sheet{}, m.noPrice(t.AsOf)
 	}
@@ -243,7 +243,7 @@ func (o Offer) sheet(inputTokens int64, t *Terms) (sheet, error) {
 		}
 	}
 	if t.ServiceTier != Standard {
-		s.tier = m.tierAt(t.ServiceTier, DateOf(t.AsOf))
+		s.tier = m.TierAt(t.ServiceTier, DateOf(t.AsOf))
 		if s.tier == nil {
 			return s, m.noTier(t.ServiceTier, t.AsOf)
 		}
@@ -328,8 +328,8 @@ func (w *Window) holds(t time.Time) bool {
 	return w.From <= clock && clock < w.To
 }
 
-// periodAt gives the period that holds on d, nil if none does.
-func (m *Model) periodAt(d Date) *Period {
+// PeriodAt gives the prices that hold on d, nil if none are known.
+func (m *Model) PeriodAt(d Date) *Period {
 	for i := len(m.Periods) - 1; i >= 0; i-- {
 		if p := &m.Periods[i]; within(d, p.From, p.Until) {
 			return p
@@ -338,8 +338,8 @@ func (m *Model) periodAt(d Date) *Period {
 	return nil
 }
 
-// tierAt gives the price of a service tier on d, nil if it is not offered.
-func (m *Model) tierAt(tier ServiceTier, d Date) *TierPrice {
+// TierAt gives the price of a service tier on d, nil if it is not offered.
+func (m *Model) TierAt(tier ServiceTier, d Date) *TierPrice {
 	for i := range m.Tiers {
 		if p := &m.Tiers[i]; p.Tier == tier && within(d, p.From, p.Until) {
 			return p
@@ -365,7 +365,7 @@ func (m *Model) region(name string) *RegionPrice {
 func (m *Model) ServiceTiers(t time.Time) []ServiceTier {
 	offered := []ServiceTier{Standard}
 	for tier := Standard + 1; tier < numServiceTiers; tier++ {
-		if m.tierAt(tier, DateOf(t)) != nil {
+		if m.TierAt(tier, DateOf(t)) != nil {
 			offered = append(offered, tier)
 		}
 	}
