@@ -22,7 +22,8 @@ Ask
 Run
   serve        the gRPC server
   healthcheck  ask a server for its health
-  policy       check policy files
+  policy       check policy files, run decision cases
+  simulate     what a policy would have done with past tasks
   version      this binary, and what it decides with
 
 Improve
@@ -128,6 +129,9 @@ What to price
   --model MODEL         a model; repeat it or use commas (default: the policy's)
   --policy NAME         the policy whose models are priced, without --model
   --calls N             how many such calls, for a projection
+  --shared-input-tokens N
+                        how much of the input all calls have in common, and could
+                        be kept in a cache
   --service-tier TIER   standard, batch, flex, priority, fast or ultrafast
   --region NAME         pin inference to a region, such as us
   --as-of TIME          the prices of a day or a time: 2026-01-31, 2026-01-31T12:00:00Z
@@ -171,15 +175,34 @@ Which
 ` + snapshotHelp
 
 const policyHelp = `adjutant policy check looks for mistakes in policy files, and says each with file and
-line.
+line. adjutant policy test decides cases that you wrote down, and says where a decision
+is not the one that you want.
 
   adjutant policy check my-policies.yaml
-
-  --catalogue FILE      check against these models and prices as well; repeat it
+  adjutant policy test my-cases.yaml --policy-file my-policies.yaml
 
 A policy says which models serve a tier, what a failed answer costs, and where floors
-and ceilings lie. docs/policies.md explains every key.
-`
+and ceilings lie. docs/policies.md explains every key of both kinds of file.
+
+` + snapshotHelp
+
+const simulateHelp = `adjutant simulate says what a policy would have done with past tasks: quality and cost
+beside always-top, always-middle, always-cheapest, a random split and the best that was
+possible, over a range of penalties. It also fits the policy's failure table to them.
+
+  adjutant simulate --outcomes my-outcomes.jsonl
+  adjutant simulate --outcomes my-outcomes.jsonl --policy attended --json
+
+A line is {"prompt": "...", "outcomes": {"MODEL": {"score": 0.9, "cost_usd": "0.012"}}},
+with a score from 0 to 1 for at least one model of each tier. A line without "outcomes"
+is reckoned with the policy's own failure table; "tier" says what the task needs.
+
+  --outcomes FILE       past tasks; - is standard input; repeat it
+  --policy NAME         the policy that decides (default: default)
+  --as-of TIME          decide as of a day or a time (default: now)
+  --json                as JSON
+
+` + snapshotHelp
 
 const evaluateHelp = `adjutant evaluate says how often the classifier is right on labelled tasks of yours.
 

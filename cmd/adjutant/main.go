@@ -41,6 +41,7 @@ func commands() []command {
 		{"estimate", estimate, estimateHelp},
 		{"models", models, modelsHelp},
 		{"policy", policy, policyHelp},
+		{"simulate", simulate, simulateHelp},
 		{"evaluate", evaluate, evaluateHelp},
 		{"train", trainWeights, trainHelp},
 		{"healthcheck", healthcheck, healthcheckHelp},

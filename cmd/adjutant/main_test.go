@@ -202,6 +202,7 @@ func TestExitCodes(t *testing.T) {
 		{"model and policy", "", []string{"estimate", "--model", "a", "--policy", "b", "task"}, exitUsage, "give one of the two"},
 		{"missing file", "", []string{"route", "--policy-file", "testdata/none.yaml", "task"}, exitFailed, "none.yaml"},
 		{"no verb", "", []string{"policy"}, exitUsage, "adjutant policy check FILE"},
+		{"no outcomes", "", []string{"simulate"}, exitUsage, "--outcomes FILE.jsonl"},
 		{"no file to check", "", []string{"models", "check"}, exitUsage, "adjutant models check FILE"},
 		{"no data", "", []string{"evaluate"}, exitUsage, "--data FILE.jsonl"},
 		{"no output", "", []string{"train"}, exitUsage, "--out"},

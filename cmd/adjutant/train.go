@@ -98,7 +98,7 @@ func evaluate(f *flags) run {
 		}
 		var rows []train.Row
 		for _, path := range files {
-			read, err := readRows(path, p.stdin)
+			read, err := readFrom(path, p.stdin, func(r io.Reader) ([]train.Row, error) { return train.ReadRows(path, r) })
 			if err != nil {
 				return err
 			}
@@ -119,15 +119,21 @@ func evaluate(f *flags) run {
 	}
 }
 
-// readRows reads labelled tasks from a file, or from in where path is "-".
-func readRows(path string, in io.Reader) ([]train.Row, error) {
-	if path == "-" {
-		return train.ReadRows("standard input", in)
+// readFrom reads rows from a file, or from in where path is "-". The error names the
+// file.
+func readFrom[Row any](path string, in io.Reader, read func(io.Reader) ([]Row, error)) ([]Row, error) {
+	name := "standard input"
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		name, in = path, file
 	}
-	file, err := os.Open(path)
+	rows, err := read(in)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	defer file.Close()
-	return train.ReadRows(path, file)
+	return rows, nil
 }
