@@ -28,9 +28,9 @@ const (
 // channelScale weighs the channels against each other and against the named
 // features: how far training may lean on them.
 var channelScale = [channels]float32{
-	channelWords + int(zoneAsk): 2, channelWords + int(zoneRest): 0.4, channelWords + int(zoneMaterial): 0.3,
+	channelWords + int(zoneAsk): 3, channelWords + int(zoneRest): 0.4, channelWords + int(zoneMaterial): 0.3,
 	channelWords + int(zonePrevUser): 0.4, channelWords + int(zonePrevAsst): 0.3, channelWords + int(zoneSystem): 0.3,
-	channelChars + int(zoneAsk): 1.5, channelChars + int(zoneRest): 0.3, channelChars + int(zoneMaterial): 0.2,
+	channelChars + int(zoneAsk): 2, channelChars + int(zoneRest): 0.3, channelChars + int(zoneMaterial): 0.2,
 	channelChars + int(zonePrevUser): 0, channelChars + int(zonePrevAsst): 0, channelChars + int(zoneSystem): 0,
 }
 
@@ -203,6 +203,8 @@ const (
 	shapeFences
 	shapeMaterialTokens
 	shapeEnd
+	shapeDoc
+	shapeLimit
 	shapes
 )
 
@@ -210,7 +212,7 @@ func (f *features) named(r *reading, t *Task) {
 	f.set(denseBias, 1)
 	var ask, lead, rest, prev class
 	verb, askWords, sentences, questions := verbClasses, 0, 0, 0
-	n := 0
+	n, limit, number, big := 0, 0, -1, false
 	langs := [16]int{}
 	letters := 0
 	inAsk := false
@@ -237,6 +239,20 @@ func (f *features) named(r *reading, t *Task) {
 			}
 			if verb == verbClasses && c.verb() {
 				verb = bits.TrailingZeros64(uint64(c))
+			}
+			switch {
+			case w.kind == kindNumber:
+				number = i
+				big = w.end-w.start >= 3
+			case c&classFew != 0:
+				number = i
+				big = false
+			case c&classUnit != 0 && number >= 0 && i-number <= 3:
+				if big {
+					limit = max(limit, 1)
+				} else {
+					limit = 2
+				}
 			}
 			if c&classQuestionMark != 0 {
 				questions++
@@ -307,6 +323,8 @@ func (f *features) named(r *reading, t *Task) {
 		}
 	}
 	f.shape(shapeEnd, end)
+	f.shape(shapeDoc, r.doc)
+	f.shape(shapeLimit, limit)
 	f.lang = -1
 	best := 0
 	for i := range languages {

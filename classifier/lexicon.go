@@ -52,6 +52,8 @@ const (
 	classQuestionMark
 	classNegation
 	classOption // options, labels, choices
+	classFew    // one, two, single
+	classUnit   // word, sentence, line
 	classes     = iota
 )
 
@@ -264,6 +266,9 @@ var lexiconWords = []struct {
 		ideen tipps idées conseils ideas consejos ideias dicas idee consigli fikir ide идеи советы 想法 技巧 方法 建议 アイ 方法 아이 방법`},
 	{classFollow, `now then next also another more again instead further additionally besides follow finally jetzt dann noch ensuite maintenant
 		ahora luego después agora depois adesso poi şimdi sekarang теперь 然后 现在 接下 次に では 이제 그럼 다음`},
+	{classFew, `one two three four five single few couple ein eine zwei drei einem une deux trois uno dos tres um dois três due`},
+	{classUnit, `word words sentence sentences line lines paragraph character characters wort wörter satz sätze sätzen zeile mot mots phrase phrases
+		ligne palabra palabras frase frases línea palavras linha parola parole`},
 	{classNegation, `not don't doesn't didn't isn't never no can't won't cannot nicht kein keine pas jamais nunca não nein non нет не 不要 不能 没有 ない 않는 안돼`},
 	{classOption, `options choices labels answers candidates alternatives possible following true false positive negative neutral multiple choice
 		entailment contradiction neither 选项 选择 以下 選択 다음 보기`},

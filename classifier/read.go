@@ -70,6 +70,7 @@ type reading struct {
 	wideLang string // of a script that only one language uses
 	keep     []segment
 	para     uint16
+	doc      int // 1: a short ask before a long text, 2: after it
 }
 
 // segment is a piece of a message: bytes start up to end.
@@ -317,13 +318,17 @@ func (r *reading) readLines(s string, message, start, end int) {
 	}
 }
 
-// markAsks decides which sentences ask for something. Where there is more than
-// one paragraph, those are in the first and the last one that ask at all, and
-// where a sentence elsewhere addresses the model.
+// markAsks decides which sentences ask for something: the first and the last,
+// those that open with a verb of doing or address the model, and questions; where
+// the first paragraph asks, others only count in the first and the last one. A
+// short ask before or after a long text that asks for nothing makes that text
+// material.
 func (r *reading) markAsks() {
 	ws := r.words
-	first, last := -1, -1
-	lastPara, firstAsks := -1, false
+	first, last, lastPara := -1, -1, -1
+	firstAsks, lastAsks := false, false
+	sentences, asking := 0, 0 // outside the first and the last paragraph
+	var firstWords, lastWords, midWords int
 	for pass := range 2 {
 		for i := 0; i < len(ws); {
 			j := i + 1
@@ -337,16 +342,37 @@ func (r *reading) markAsks() {
 					asks = asks || ws[k].class.verb()
 					addressed = addressed || ws[k].class&(classPolite|classRole) != 0
 				}
+				para := int(ws[i].para)
 				switch {
 				case pass == 0:
 					if first < 0 {
 						first = i
-						firstAsks = asks
 					}
-					last = i
-					lastPara = int(ws[i].para)
-				case i == first, i == last, asks && (!firstAsks || int(ws[i].para) == int(ws[first].para) || int(ws[i].para) == lastPara), addressed:
+					if para == int(ws[first].para) {
+						firstAsks = firstAsks || asks
+					}
+					if para != lastPara {
+						lastAsks = false
+					}
+					lastAsks = lastAsks || asks
+					last, lastPara = i, para
+				case i == first, i == last, asks && (!firstAsks || para == int(ws[first].para) || para == lastPara), addressed:
 					setZone(ws[i:j], zoneAsk)
+				}
+				if pass == 1 {
+					switch para {
+					case int(ws[first].para):
+						firstWords += j - i
+					case lastPara:
+						lastWords += j - i
+						fallthrough
+					default:
+						midWords += j - i
+						sentences++
+						if addressed || asks && ws[j-1].class&classQuestionMark != 0 {
+							asking++
+						}
+					}
 				}
 			}
 			i = j
@@ -355,6 +381,25 @@ func (r *reading) markAsks() {
 			setZone(ws, zoneAsk)
 			return
 		}
+	}
+	if lastPara == int(ws[first].para) {
+		return
+	}
+	switch {
+	case firstAsks && firstWords <= 60 && midWords >= 2*firstWords && midWords > 30 && asking*6 <= sentences:
+		for i := range ws {
+			if int(ws[i].para) != int(ws[first].para) {
+				ws[i].zone = zoneMaterial
+			}
+		}
+		r.doc = 1
+	case lastAsks && lastWords <= 50 && midWords+firstWords-lastWords >= 3*lastWords && midWords+firstWords-lastWords > 30 && asking <= 1 && !firstAsks:
+		for i := range ws {
+			if int(ws[i].para) != lastPara {
+				ws[i].zone = zoneMaterial
+			}
+		}
+		r.doc = 2
 	}
 }
 

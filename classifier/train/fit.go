@@ -21,9 +21,9 @@ type example struct {
 // The constants of the optimiser, chosen on the real rows by leaving sources out;
 // docs/decisions/0003-classifier.md has the tries.
 const (
-	epochs      = 10
-	rate        = 0.2
-	decayHashed = 3e-3
+	epochs      = 5
+	rate        = 0.3
+	decayHashed = 1e-2
 	decayNamed  = 1e-3
 	smoothing   = 0.05 // share of a label that is spread over the other tiers
 	minRows     = 2    // a feature of fewer rows is left out
