@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -20,11 +21,18 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files and the README's outputs anew")
 
-// TestMain lets the test binary stand in for adjutant in shell commands: under that
-// name it is the program.
+// TestMain lets the test binary stand in for other programs in shell commands, under
+// their names.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "adjutant" {
+	switch filepath.Base(os.Args[0]) {
+	case "adjutant":
 		main()
+	case "grpcurl":
+		if err := grpcurl(os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "grpcurl:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
@@ -109,6 +117,39 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 	}
 }
 
+// TestHelpExamples runs what the help texts show, but for servers and training.
+func TestHelpExamples(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"task.txt":          "Write a haiku about spring.\n",
+		"my-policies.yaml":  "policies:\n  mine:\n    extends: default\n    penalty: 1\n",
+		"my-cases.yaml":     "as_of: 2026-11-25\ncases:\n  - name: a rename is cheap\n    task: { prompt: rename these files }\n    want: { plan: false }\n",
+		"my-tasks.jsonl":    `{"text": "What is the capital of Peru?", "tier": "repetition", "stage": "execution", "output_tokens": 5}` + "\n",
+		"my-outcomes.jsonl": `{"prompt": "What is the capital of Peru?", "tier": "repetition"}` + "\n",
+		"my-models.yaml":    "provider: mine\nmodels:\n  - id: llama\n    prices:\n      - rates: {input: 0.1, output: 0.2}\n        source: our bill\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bin := programs(t)
+	for _, c := range commands() {
+		text := strings.ReplaceAll(c.help, "\\\n", "")
+		for line := range strings.Lines(text) {
+			command := strings.TrimSpace(line)
+			if !strings.HasPrefix(line, "  adjutant ") && !strings.HasPrefix(line, "  echo ") || c.name == "train" || c.name == "healthcheck" ||
+				c.name == "serve" && !strings.Contains(command, "--check") || strings.Contains(command, "my-weights.bin") {
+				continue
+			}
+			t.Run(command, func(t *testing.T) {
+				if out, err := inShell(t, bin, dir, command); err != nil || out == "" {
+					t.Errorf("%v:\n%s", err, out)
+				}
+			})
+		}
+	}
+}
+
 // TestTables shows what people see, from answers that are in testdata.
 func TestTables(t *testing.T) {
 	tables := map[string]func(io.Writer, []byte) error{
@@ -162,7 +203,7 @@ func TestDollars(t *testing.T) {
 		{"1", "$1.00", "$1"},
 		{"2.99997", "$3.00", "$2.99997"},
 		{"1234567.891", "$1,234,567.89", "$1234567.891"},
-		{"-0.5", "-$0.50", "-$0.5"},
+		{"-0.5", "-$0.50", "-$0.50"},
 		{"-12.345", "-$12.35", "-$12.345"},
 	}
 	for _, test := range tests {

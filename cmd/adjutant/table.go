@@ -449,7 +449,15 @@ func amount(m *money.Money) pricing.Money {
 }
 
 // exact gives every digit of an amount.
-func exact(m *money.Money) string { return sign(amount(m).String()) }
+func exact(m *money.Money) string { return sign(cents(amount(m).String())) }
+
+// cents gives $0.30 where the shortest form is $0.3.
+func cents(number string) string {
+	if point := strings.IndexByte(number, '.'); point >= 0 && len(number)-point == 2 {
+		return number + "0"
+	}
+	return number
+}
 
 // dollars gives an amount as one reads it: cents from a dollar on, three significant
 // digits below.
@@ -463,10 +471,7 @@ func dollars(m *money.Money) string {
 		unit = pricing.Dollar / 100
 	}
 	size = (size + unit/2) / unit * unit
-	text := size.String()
-	if point := strings.IndexByte(text, '.'); point >= 0 && len(text)-point == 2 {
-		text += "0" // $0.50, not $0.5
-	}
+	text := cents(size.String())
 	if size >= pricing.Dollar {
 		text = fmt.Sprintf("%s.%02d", count(int64(size/pricing.Dollar)), size%pricing.Dollar/(pricing.Dollar/100))
 	}
