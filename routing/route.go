@@ -77,8 +77,8 @@ type candidate struct {
 	cost  float64 // price and time, in nano-dollars
 	total float64 // expected total, in nano-dollars
 
-	// possible: it is on sale, priced, capable and large enough, so that a retry may
-	// go to it whatever the request wants narrowed.
+	// possible: it is on sale, priced, capable, large enough and allowed by the policy, so
+	// that a retry may go to it whatever the request wants narrowed.
 	possible bool
 	// usable: it may serve a step of a plan; what a single call would cost, take or
 	// hold does not count.
@@ -195,7 +195,7 @@ func (d *deciding) makeCandidates() error {
 		}
 	}
 	for i := range d.candidates {
-		if c := &d.candidates[i]; c.possible {
+		if c := &d.candidates[i]; c.price != 0 || c.possible {
 			c.total = d.expected(c.cost, c.tier, d.needs)
 		}
 	}
@@ -229,7 +229,8 @@ func (d *deciding) weigh(c *candidate) error {
 
 	capable := m.Capabilities.HasAll(d.req.Task.Capabilities...)
 	fits := fitsContext(m, c.usage)
-	c.possible = capable && fits
+	offered := allows(d.set.providers, m.Provider) && !slices.Contains(d.set.deny, m)
+	c.possible = capable && fits && offered
 	c.usable = capable
 	exclude := func(is bool, code ReasonCode, forSteps bool) {
 		if is && c.excluded == 0 {
@@ -242,7 +243,7 @@ func (d *deciding) weigh(c *candidate) error {
 	exclude(!fits, ExcludedContext, false)
 	exclude(want.MinContextTokens > 0 && m.ContextWindow < want.MinContextTokens, ExcludedContext, true)
 	exclude(!allows(d.set.providers, m.Provider) || !allows(want.Providers, m.Provider), ExcludedProvider, true)
-	exclude(slices.Contains(d.set.deny, m) || slices.Contains(d.denied, m), ExcludedDenied, true)
+	exclude(!offered || slices.Contains(d.denied, m), ExcludedDenied, true)
 	exclude(slices.Contains(d.attempts.refusedBy, m.Provider), ExcludedAttempted, true)
 	exclude(slices.Contains(d.attempts.tried, m), ExcludedAttempted, true)
 	exclude(c.tier < d.floor || c.tier > d.ceiling, ExcludedTier, false)

@@ -259,14 +259,15 @@ func (r *Router) trial(ctx context.Context, p *policy, asOf time.Time, row Outco
 			needs = chances{}
 			needs[row.Tier-1] = 1
 		}
-		for tier := classifier.Repetition; tier <= classifier.Judgment; tier++ {
-			t.score[tier-1] = 1 - d.failure(tier, needs)
-			t.cost[tier-1] = d.cheapest[tier-1] / float64(pricing.Dollar)
-			if math.IsInf(t.cost[tier-1], 1) {
-				return trial{}, false, nil
+		var seen [classifier.Tiers]bool
+		for i := range d.candidates {
+			c := &d.candidates[i]
+			if k := c.tier - 1; c.possible && !seen[k] { // the policy's first stands for its tier
+				seen[k] = true
+				t.score[k], t.cost[k] = 1-d.failure(c.tier, needs), c.cost/float64(pricing.Dollar)
 			}
 		}
-		return t, true, nil
+		return t, seen == [classifier.Tiers]bool{true, true, true}, nil
 	}
 	t.byModel = make(map[*pricing.Model]ModelOutcome, len(row.Outcomes))
 	for name, outcome := range row.Outcomes {
