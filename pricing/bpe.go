@@ -39,7 +39,7 @@ const none = math.MaxUint32
 
 // maxPiece is the longest word, in bytes, that is merged exactly; a longer one is cut.
 // Merging takes quadratic time at worst.
-const maxPiece = 128
+const maxPiece = 96
 
 // newBPE takes the vocabulary of tokens 0 to last from c.
 func newBPE(c *codec.Codec, last uint) *bpe {

@@ -100,7 +100,7 @@ const (
 )
 
 // CountTokens counts the tokens of text as m would. For models of OpenAI, and those
-// with its vocabulary, it counts exactly; words longer than 128 bytes are cut, and of
+// with its vocabulary, it counts exactly; words longer than 96 bytes are cut, and of
 // text longer than 512 kB only samples are counted and the rest is inferred: then the
 // count is not Exact. For other models it is [ApproximateTokens]. It fails only when
 // ctx ends. A call's own wrapping (roles, tool schemas) is not counted.
