@@ -50,9 +50,10 @@ type Plan struct {
 
 // Step is one call of a plan.
 type Step struct {
-	Stage       classifier.Stage
-	Tier        classifier.Tier
-	Model       *pricing.Model
+	Stage classifier.Stage
+	Tier  classifier.Tier
+	Model *pricing.Model
+	// Instruction is what to send; empty where the plan is not recommended.
 	Instruction string
 	Estimate    Estimate
 }

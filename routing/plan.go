@@ -86,8 +86,10 @@ func (d *deciding) plan(best *candidate) (*Plan, ReasonCode, error) {
 		}
 		out.Steps[i] = Step{Tier: s.tier, Model: s.offer.Model, Estimate: e}
 	}
-	out.Steps[0].Stage, out.Steps[0].Instruction = classifier.Design, designInstruction
-	out.Steps[1].Stage, out.Steps[1].Instruction = classifier.Execution, executionInstruction
+	out.Steps[0].Stage, out.Steps[1].Stage = classifier.Design, classifier.Execution
+	if out.Recommended { // nobody sends the others, and they are most of an answer's bytes
+		out.Steps[0].Instruction, out.Steps[1].Instruction = designInstruction, executionInstruction
+	}
 	code := PlanNotWorthIt
 	if pays {
 		code = PlanPays

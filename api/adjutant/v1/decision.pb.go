@@ -808,7 +808,7 @@ type Step struct {
 	// The model to call.
 	Model *ModelRef `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
 	// What to send with the task, ready to use. The design step reads the task and a sample of the material; the execution
-	// step reads the plan and the material.
+	// step reads the plan and the material. Empty where the plan is not recommended.
 	Instruction string `protobuf:"bytes,4,opt,name=instruction,proto3" json:"instruction,omitempty"`
 	// What the step costs.
 	Estimate      *CostEstimate `protobuf:"bytes,5,opt,name=estimate,proto3" json:"estimate,omitempty"`
