@@ -2,10 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"os"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
@@ -16,6 +21,11 @@ func healthcheck(f *flags) run {
 	address := f.String("address", "127.0.0.1:50051", "")
 	service := f.String("service", "", "")
 	timeout := f.Duration("timeout", 2*time.Second, "")
+	var files tlsFiles
+	f.StringVar(&files.ca, "tls-ca", "", "")
+	f.StringVar(&files.serverName, "tls-server-name", "", "")
+	f.StringVar(&files.certificate, "tls-certificate", "", "")
+	f.StringVar(&files.key, "tls-key", "", "")
 	return func(ctx context.Context, p *program, positional []string) error {
 		if len(positional) > 0 {
 			return usagef("no argument %q: name the server with --address", positional[0])
@@ -23,16 +33,20 @@ func healthcheck(f *flags) run {
 		if *timeout <= 0 {
 			return usagef("--timeout %v: give a time above 0, such as 2s", *timeout)
 		}
+		transport, err := files.credentials()
+		if err != nil {
+			return err
+		}
 		ctx, cancel := context.WithTimeout(ctx, *timeout)
 		defer cancel()
-		client, err := grpc.NewClient(*address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy())
+		client, err := grpc.NewClient(*address, grpc.WithTransportCredentials(transport), grpc.WithNoProxy())
 		if err != nil {
 			return usagef("--address %q: %v", *address, err)
 		}
 		defer client.Close()
 		answer, err := healthpb.NewHealthClient(client).Check(ctx, &healthpb.HealthCheckRequest{Service: *service})
 		if err != nil {
-			return &unhealthyError{fmt.Sprintf("%s: %s", *address, status.Convert(err).Message())}
+			return &unhealthyError{fmt.Sprintf("%s: %s", *address, cause(err))}
 		}
 		if answer.Status != healthpb.HealthCheckResponse_SERVING {
 			return &unhealthyError{fmt.Sprintf("%s: %s", *address, answer.Status)}
@@ -40,4 +54,44 @@ func healthcheck(f *flags) run {
 		_, err = fmt.Fprintf(p.stdout, "%s: SERVING\n", *address)
 		return err
 	}
+}
+
+// cause gives what failed without the layers that gRPC wraps around it.
+func cause(err error) string {
+	text := status.Convert(err).Message()
+	for _, layer := range []string{`desc = "`, "Error while dialing: "} {
+		if _, inner, ok := strings.Cut(text, layer); ok {
+			text = inner
+		}
+	}
+	return strings.TrimSuffix(text, `"`)
+}
+
+// tlsFiles say how to reach a server that uses TLS.
+type tlsFiles struct{ ca, serverName, certificate, key string }
+
+// credentials are plain text where no file is named.
+func (t tlsFiles) credentials() (credentials.TransportCredentials, error) {
+	if t.ca == "" {
+		if t != (tlsFiles{}) {
+			return nil, usagef("the --tls flags need --tls-ca, the PEM file of who signed the server's certificate")
+		}
+		return insecure.NewCredentials(), nil
+	}
+	pem, err := os.ReadFile(t.ca)
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.serverName, RootCAs: x509.NewCertPool()}
+	if !config.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no PEM certificate", t.ca)
+	}
+	if t.certificate != "" || t.key != "" {
+		pair, err := tls.LoadX509KeyPair(t.certificate, t.key)
+		if err != nil {
+			return nil, err
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return credentials.NewTLS(config), nil
 }

@@ -244,6 +244,11 @@ server serves, and with 3 if it does not or can't be reached.
   --service NAME        one service, such as adjutant.v1.RoutingService (default: the
                         whole server)
   --timeout TIME        how long to wait (default 2s)
+  --tls-ca FILE         the server uses TLS, with a certificate that this PEM file signed
+  --tls-server-name NAME
+                        the name in that certificate, if it is not the address
+  --tls-certificate FILE, --tls-key FILE
+                        what to show a server that asks for a client's certificate
 `
 
 const versionHelp = `adjutant version says what this binary is and what it decides with.
@@ -265,7 +270,15 @@ Where
                         127.0.0.1:9464)
   --reflection=false    do not tell clients the contract, as grpcurl asks for it
 
+Who may call
+  --tls-certificate FILE, --tls-key FILE
+                        PEM files; without them connections are not encrypted
+  --tls-client-ca FILE  PEM file of who must have signed a client's certificate
+  --tenants FILE        who may call, with what; without it everybody may
+
 ` + snapshotHelp + `  --check               load all of it, say every mistake, and serve nothing
+  --reload-every TIME   how often files are looked at for changes (default 10s); SIGHUP
+                        looks at once. A file with mistakes leaves the old in force
 
 How it runs
   --log-level LEVEL     debug, info (the default), warn or error; lines are JSON on

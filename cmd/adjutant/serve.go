@@ -16,6 +16,11 @@ func serve(f *flags) run {
 	f.StringVar(&config.Listen, "listen", config.Listen, "")
 	f.StringVar(&config.AdminListen, "admin-listen", config.AdminListen, "")
 	f.BoolVar(&config.Reflection, "reflection", config.Reflection, "")
+	f.StringVar(&config.TLS.Certificate, "tls-certificate", "", "")
+	f.StringVar(&config.TLS.Key, "tls-key", "", "")
+	f.StringVar(&config.TLS.ClientCA, "tls-client-ca", "", "")
+	f.StringVar(&config.Auth.Tenants, "tenants", "", "")
+	f.DurationVar(&config.ReloadEvery, "reload-every", config.ReloadEvery, "")
 	f.DurationVar(&config.Drain, "drain", config.Drain, "")
 	f.DurationVar(&config.Shutdown, "shutdown", config.Shutdown, "")
 	f.Func("log-level", "", func(level string) error {
