@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/adjutant-dev/adjutant/routing"
 )
 
@@ -18,6 +20,8 @@ type call struct {
 	tenant    *tenant // nil where nobody is asked who they are
 
 	requestBytes int
+	answer       proto.Message // nil for a refused call
+	answerBytes  int
 	lastStage    time.Time
 	stages       [numStages]time.Duration
 	batch        bool
@@ -51,6 +55,13 @@ func (c *call) received(bytes int) {
 	if c != nil {
 		c.requestBytes = bytes
 		c.lastStage = time.Now()
+	}
+}
+
+// answered notes the answer as it is sent.
+func (c *call) answered(answer proto.Message, bytes int) {
+	if c != nil {
+		c.answer, c.answerBytes = answer, bytes
 	}
 }
 

@@ -26,7 +26,7 @@ type running struct {
 	adjutantv1.RoutingServiceClient
 
 	conn *grpc.ClientConn
-	log  *lockedBuffer
+	log  *lockedBuffer // use logged
 	stop context.CancelFunc
 	done <-chan error
 }
@@ -113,6 +113,12 @@ func (r *running) waitFor(tb testing.TB, status healthv1.HealthCheckResponse_Ser
 			return
 		}
 	}
+}
+
+// logged gives the log so far.
+func (r *running) logged() string {
+	r.lines.flush()
+	return r.log.String()
 }
 
 // get asks the admin port.

@@ -84,7 +84,7 @@ func TestDrainCutsOffAtTheDeadline(t *testing.T) {
 	if err := call.RecvMsg(&answer); status.Code(err) != codes.Unavailable {
 		t.Errorf("a call that was cut off: %v", err)
 	}
-	if !strings.Contains(r.log.String(), "cutting off") {
+	if !strings.Contains(r.logged(), "cutting off") {
 		t.Error("the log says nothing of calls that were cut off")
 	}
 }

@@ -54,8 +54,8 @@ func TestTextOfRequestsIsNeverWritten(t *testing.T) {
 		}
 	}
 
-	forbidMarker(t, "the log", r.log.String())
-	if !strings.Contains(r.log.String(), `"panic with a string"`) {
+	forbidMarker(t, "the log", r.logged())
+	if !strings.Contains(r.logged(), `"panic with a string"`) {
 		t.Error("the log doesn't tell of the panic")
 	}
 	forbidMarker(t, "the metrics", metricsText(t, r))

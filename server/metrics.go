@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -12,6 +11,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"google.golang.org/genproto/googleapis/type/money"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 
 	adjutantv1 "github.com/adjutant-dev/adjutant/api/adjutant/v1"
 )
@@ -63,31 +63,16 @@ const (
 // metrics are the instruments, and the attribute sets that are made once rather than
 // once a call.
 type metrics struct {
-	callDuration  metric.Float64Histogram
-	stageDuration metric.Float64Histogram
-	decisions     metric.Int64Counter
-	confidence    metric.Float64Histogram
-	estimated     metric.Float64Counter
-	baseline      metric.Float64Counter
-	savings       metric.Float64UpDownCounter
-	shed          metric.Int64Counter
-	panics        metric.Int64Counter
-	reloads       metric.Int64Counter
-	reloaded      metric.Float64Gauge
-	reloadOK      metric.Int64Gauge
+	*tally
 
-	calls  map[string]*[codes.Unauthenticated + 1][]metric.RecordOption
-	stages [numStages][]metric.RecordOption
-	tiers  [4][]metric.RecordOption
+	callDuration metric.Float64Histogram
+	shed         metric.Int64Counter
+	panics       metric.Int64Counter
+	reloads      metric.Int64Counter
+	reloaded     metric.Float64Gauge
+	reloadOK     metric.Int64Gauge
 
-	mu       sync.RWMutex
-	attended map[decisionKey][]metric.AddOption
-}
-
-// decisionKey is what tells decisions apart in metrics.
-type decisionKey struct {
-	provider, model, policy, outcome string
-	tier                             adjutantv1.Tier
+	calls map[string]*[codes.Unauthenticated + 1][]metric.RecordOption
 }
 
 var (
@@ -99,52 +84,29 @@ var (
 // begin where ours end.
 var durationBuckets = []float64{10e-6, 20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 20e-3, 50e-3, 100e-3, 200e-3, 500e-3, 1, 5, 10}
 
-func newMetrics(meter metric.Meter) (*metrics, error) {
+func newMetrics(meter metric.Meter, t *tally) (*metrics, error) {
 	var errs []error
-	histogram := func(name, unit, description string, buckets []float64) metric.Float64Histogram {
-		h, err := meter.Float64Histogram(name, metric.WithUnit(unit), metric.WithDescription(description), metric.WithExplicitBucketBoundaries(buckets...))
-		errs = append(errs, err)
-		return h
-	}
 	counter := func(name, unit, description string) metric.Int64Counter {
 		c, err := meter.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(description))
 		errs = append(errs, err)
 		return c
 	}
-	dollars := func(name, description string) metric.Float64Counter {
-		c, err := meter.Float64Counter(name, metric.WithUnit("{USD}"), metric.WithDescription(description))
-		errs = append(errs, err)
-		return c
-	}
-	gauge := func(name, description string) metric.Int64Gauge {
-		g, err := meter.Int64Gauge(name, metric.WithDescription(description))
-		errs = append(errs, err)
-		return g
-	}
 	m := &metrics{
-		callDuration:  histogram(metricCallDuration, "s", "Time from the headers of a call to its answer.", durationBuckets),
-		stageDuration: histogram(metricStageDuration, "s", "Time of each stage of a single call, by stage.", durationBuckets),
-		decisions:     counter(metricDecisions, "{decision}", "Decisions, by tier, model, policy and outcome."),
-		confidence:    histogram(metricConfidence, "1", "Probability of the tier that was classified, by that tier.", []float64{0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99}),
-		estimated:     dollars(metricEstimated, "Expected cost of what was decided, by tier, model, policy and outcome."),
-		baseline:      dollars(metricBaseline, "Expected cost of the same tasks on the judgment tier."),
-		shed:          counter(metricShed, "{call}", "Calls that were refused for too much work, by reason."),
-		panics:        counter(metricPanics, "{panic}", "Panics that ended a call."),
-		reloads:       counter(metricReloads, "{reload}", "Attempts to load a snapshot, by result."),
-		reloadOK:      gauge(metricReloadOK, "1 if the newest files are in force, 0 if they were refused."),
-		attended:      map[decisionKey][]metric.AddOption{},
+		tally:   t,
+		shed:    counter(metricShed, "{call}", "Calls that were refused for too much work, by reason."),
+		panics:  counter(metricPanics, "{panic}", "Panics that ended a call."),
+		reloads: counter(metricReloads, "{reload}", "Attempts to load a snapshot, by result."),
 	}
 	var err error
-	m.savings, err = meter.Float64UpDownCounter(metricSavings, metric.WithUnit("{USD}"), metric.WithDescription("Baseline less estimate; falls where a decision costs more than the baseline."))
+	// The SDK's own, for its exemplars: they lead from a slow bucket to a trace.
+	m.callDuration, err = meter.Float64Histogram(metricCallDuration, metric.WithUnit("s"),
+		metric.WithDescription("Time from the headers of a call to its answer."), metric.WithExplicitBucketBoundaries(durationBuckets...))
+	errs = append(errs, err)
+	m.reloadOK, err = meter.Int64Gauge(metricReloadOK, metric.WithDescription("1 if the newest files are in force, 0 if they were refused."))
 	errs = append(errs, err)
 	m.reloaded, err = meter.Float64Gauge(metricReloaded, metric.WithUnit("s"), metric.WithDescription("Unix time of the last snapshot that was loaded."))
 	errs = append(errs, err)
-	for s, name := range stageNames {
-		m.stages[s] = recordOptions(attribute.String(attrStage, name))
-	}
-	for tier := range m.tiers {
-		m.tiers[tier] = recordOptions(attribute.String(attrTier, tierName(adjutantv1.Tier(tier))))
-	}
+
 	m.calls = map[string]*[codes.Unauthenticated + 1][]metric.RecordOption{}
 	methods := []string{methodOther, "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"}
 	for _, method := range adjutantv1.RoutingService_ServiceDesc.Methods {
@@ -184,86 +146,64 @@ func (m *metrics) called(ctx context.Context, method string, code codes.Code, to
 	m.callDuration.Record(ctx, took.Seconds(), options[code]...)
 }
 
-func (m *metrics) staged(ctx context.Context, c *call) {
+func (t *tally) staged(c *call) {
 	if c.batch {
 		return
 	}
 	for s, took := range c.stages {
 		if took > 0 {
-			m.stageDuration.Record(ctx, took.Seconds(), m.stages[s]...)
+			t.stages[s].record(took.Nanoseconds())
 		}
 	}
 }
 
 // answered counts what an answer says.
-func (m *metrics) answered(ctx context.Context, answer any) {
+func (t *tally) answered(answer proto.Message) {
 	switch a := answer.(type) {
 	case *adjutantv1.ClassifyResponse:
-		m.classified(ctx, a.GetClassification())
+		t.classified(a.GetClassification())
 	case *adjutantv1.RouteResponse:
-		m.decided(ctx, a.GetDecision())
+		t.decided(a.GetDecision())
 	case *adjutantv1.BatchClassifyResponse:
 		for _, r := range a.GetResults() {
 			if answer := r.GetResponse(); answer != nil {
-				m.classified(ctx, answer.GetClassification())
+				t.classified(answer.GetClassification())
 			}
 		}
 	case *adjutantv1.BatchRouteResponse:
 		for _, r := range a.GetResults() {
 			if answer := r.GetResponse(); answer != nil {
-				m.decided(ctx, answer.GetDecision())
+				t.decided(answer.GetDecision())
 			}
 		}
 	}
 }
 
-func (m *metrics) classified(ctx context.Context, c *adjutantv1.Classification) {
-	if tier := c.GetTier(); int(tier) < len(m.tiers) {
-		m.confidence.Record(ctx, c.GetConfidence(), m.tiers[tier]...)
+func (t *tally) classified(c *adjutantv1.Classification) {
+	if tier := c.GetTier(); int(tier) < len(t.confidence) {
+		t.confidence[tier].record(int64(c.GetConfidence() * 1e6))
 	}
 }
 
-func (m *metrics) decided(ctx context.Context, d *adjutantv1.Decision) {
-	m.classified(ctx, d.GetClassification())
+func (t *tally) decided(d *adjutantv1.Decision) {
+	t.classified(d.GetClassification())
 	key := decisionKey{
 		provider: d.GetModel().GetProvider(), model: d.GetModel().GetId(), policy: d.GetPolicy(),
 		outcome: outcomeSingle, tier: d.GetTier(),
 	}
-	cost, savings := d.GetEstimate().GetExpected(), d.GetSavings().GetAmount()
+	cost := d.GetEstimate().GetExpected()
 	if d.GetPlan().GetRecommended() {
 		key.outcome = outcomePlan
 		cost = d.GetPlan().GetEstimate()
 	}
-	options := m.options(key)
-	m.decisions.Add(ctx, 1, options...)
-	m.estimated.Add(ctx, usd(cost), options...)
-	m.baseline.Add(ctx, usd(d.GetBaseline().GetExpected()), options...)
-	m.savings.Add(ctx, usd(savings), options...)
+	sums := t.of(key)
+	sums.count.Add(1)
+	sums.estimated.Add(nanos(cost))
+	sums.baseline.Add(nanos(d.GetBaseline().GetExpected()))
+	sums.difference.Add(nanos(d.GetSavings().GetAmount()))
 }
 
-// options gives the attributes of a decision. Its values come from the catalogue and
-// the policies, so that the map stays small.
-func (m *metrics) options(key decisionKey) []metric.AddOption {
-	m.mu.RLock()
-	options, ok := m.attended[key]
-	m.mu.RUnlock()
-	if ok {
-		return options
-	}
-	options = addOptions(
-		attribute.String(attrProvider, key.provider), attribute.String(attrModel, key.model),
-		attribute.String(attrTier, tierName(key.tier)), attribute.String(attrPolicy, key.policy), attribute.String(attrOutcome, key.outcome))
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.attended[key] = options
-	return options
-}
-
-// usd gives dollars for a metric, which is a sum of floating point numbers; amounts
-// in answers are exact.
-func usd(m *money.Money) float64 {
-	return float64(m.GetUnits()) + float64(m.GetNanos())/1e9
-}
+func nanos(m *money.Money) int64 { return m.GetUnits()*1e9 + int64(m.GetNanos()) }
 
 func tierName(t adjutantv1.Tier) string {
 	return strings.ToLower(strings.TrimPrefix(t.String(), "TIER_"))

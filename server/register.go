@@ -34,9 +34,17 @@ func readLast(service *Service, fullMethod string, method grpc.MethodDesc) grpc.
 	info := &grpc.UnaryServerInfo{Server: service, FullMethod: fullMethod}
 	return func(_ any, ctx context.Context, read func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
 		return intercept(ctx, nil, info, func(ctx context.Context, _ any) (any, error) {
-			return method.Handler(service, ctx, func(message any) error {
+			answer, err := method.Handler(service, ctx, func(message any) error {
 				return receive(ctx, read, message.(proto.Message)) //nolint:forcetypeassert // generated code passes nothing else
 			}, nil)
+			if err != nil {
+				return nil, err
+			}
+			encoded, err := encode(ctx, answer.(proto.Message)) //nolint:forcetypeassert // as above
+			if err != nil {
+				return nil, service.statusOf(ctx, err)
+			}
+			return encoded, nil
 		})
 	}
 }
@@ -68,13 +76,37 @@ func unreadable(err error) error {
 	return refuse(s.Code(), reason, s.Message())
 }
 
-// frame is a message as it came.
+// encode writes an answer where it is still measured, and its size is known without
+// working it out twice.
+func encode(ctx context.Context, answer proto.Message) (*frame, error) {
+	size := proto.Size(answer)
+	callOf(ctx).answered(answer, size)
+	pool := mem.DefaultBufferPool()
+	buffer := pool.Get(size)
+	encoded, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend((*buffer)[:0], answer)
+	if err != nil {
+		pool.Put(buffer)
+		return nil, err
+	}
+	*buffer = encoded
+	return &frame{mem.NewBuffer(buffer, pool)}, nil
+}
+
+// frame is a message in its encoding.
 type frame struct{ mem.Buffer }
 
 // frameCodec is gRPC's codec for protobuf, except that it leaves a [frame] as it is.
 type frameCodec struct{ encoding.CodecV2 }
 
 func newFrameCodec() frameCodec { return frameCodec{encoding.GetCodecV2(protocodec.Name)} }
+
+// Marshal encodes v, or takes what a frame holds.
+func (c frameCodec) Marshal(v any) (mem.BufferSlice, error) {
+	if f, ok := v.(*frame); ok {
+		return mem.BufferSlice{f.Buffer}, nil
+	}
+	return c.CodecV2.Marshal(v)
+}
 
 // Unmarshal decodes data into v, or keeps it in a frame.
 func (c frameCodec) Unmarshal(data mem.BufferSlice, v any) error {

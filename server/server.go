@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -30,6 +32,12 @@ import (
 // Run serves until ctx is done, then drains; it returns nil after a clean stop. Log
 // lines go to stderr.
 func Run(ctx context.Context, config Config, stderr io.Writer) error {
+	if os.Getenv("GOGC") == "" {
+		// The heap is small beside what a collection scans, and calls leave little
+		// behind: collecting a quarter as often takes a fifth off a call and some tens
+		// of megabytes more.
+		debug.SetGCPercent(400)
+	}
 	s, err := Open(ctx, config, stderr)
 	if err != nil {
 		return err
@@ -37,10 +45,14 @@ func Run(ctx context.Context, config Config, stderr io.Writer) error {
 	return s.Serve(ctx)
 }
 
+// streamWorkers is how many goroutines a core wait for calls.
+const streamWorkers = 16
+
 // Server is the process's one server: gRPC, the admin port, and what they share.
 type Server struct {
 	config    Config
 	log       *slog.Logger
+	lines     *lineBuffer // what log writes to
 	telemetry *telemetry
 	state     atomic.Pointer[state] // nil until loaded
 	signed    *signedTokens         // nil where signed tokens are not taken
@@ -76,9 +88,10 @@ func Open(ctx context.Context, config Config, stderr io.Writer) (*Server, error)
 // open makes a server on listeners, which become its own. Admin may be nil.
 func open(ctx context.Context, config Config, stderr io.Writer, listener, admin net.Listener) (_ *Server, err error) {
 	s := &Server{
-		config: config, log: newLogger(stderr, config.Log), health: health.NewServer(),
+		config: config, health: health.NewServer(),
 		listener: netutil.LimitListener(listener, config.Limits.Connections), adminListener: admin,
 	}
+	s.log, s.lines = newLogger(stderr, config.Log)
 	defer func() {
 		if err != nil {
 			s.close()
@@ -186,6 +199,7 @@ func (s *Server) loadFirst(ctx context.Context) error {
 		slog.String("listen", s.Addr().String()), slog.String("admin_listen", admin),
 		slog.String("snapshot", s.snapshot()), slog.String("version", s.config.Version),
 		slog.Int64("loaded_in_ms", time.Since(started).Milliseconds()))
+	s.lines.flush() // for who waits for this line
 	return nil
 }
 
@@ -216,8 +230,8 @@ func (s *Server) drain(failed <-chan error) error {
 		s.grpc.Stop()
 		<-stopped
 	}
-	s.close()
 	s.log.LogAttrs(context.Background(), slog.LevelInfo, "stopped")
+	s.close()
 	return nil
 }
 
@@ -242,6 +256,7 @@ func (s *Server) close() {
 			s.log.LogAttrs(ctx, slog.LevelWarn, "telemetry did not end well", slog.String("cause", err.Error()))
 		}
 	}
+	s.lines.flush()
 }
 
 // newGRPC registers the service with health and reflection beside it.
@@ -254,6 +269,9 @@ func (s *Server) newGRPC(service *Service, calls *limiter) *grpc.Server {
 	server := grpc.NewServer(
 		grpc.Creds(security),
 		grpc.ForceServerCodecV2(newFrameCodec()),
+		// Workers keep their grown stacks; a new goroutine a call spends a tenth of the
+		// call's time on growing its own. Where all are busy a goroutine is started.
+		grpc.NumStreamWorkers(uint32(streamWorkers*runtime.GOMAXPROCS(0))),
 		grpc.ChainUnaryInterceptor(unaryInterceptors(s.telemetry, s.log, s.identify, calls)...),
 		grpc.ChainStreamInterceptor(streamInterceptors(s.telemetry, s.log, s.identify)...),
 		grpc.MaxRecvMsgSize(limits.MessageBytes),

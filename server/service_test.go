@@ -161,7 +161,7 @@ func TestMessagesThatCannotBeReadAreTheCallersFault(t *testing.T) {
 			}
 		})
 	}
-	if n := strings.Count(r.log.String(), `"reason":"INVALID_REQUEST"`); n != 3 {
+	if n := strings.Count(r.logged(), `"reason":"INVALID_REQUEST"`); n != 3 {
 		t.Errorf("%d of 3 calls are logged with their reason", n)
 	}
 }

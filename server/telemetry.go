@@ -36,17 +36,19 @@ import (
 	adjutantv1 "github.com/adjutant-dev/adjutant/api/adjutant/v1"
 )
 
-const instrumentation = "github.com/adjutant-dev/adjutant/server"
+const scope = "github.com/adjutant-dev/adjutant/server"
 
 // telemetry tells what happened: metrics, a span and a log line a call.
 type telemetry struct {
 	*metrics
 
-	log      *slog.Logger
-	meter    metric.Meter
-	tracer   trace.Tracer         // nil where nobody wants traces
-	registry *prometheus.Registry // what the admin port shows
-	shutdown func(context.Context) error
+	log    *slog.Logger
+	meter  metric.Meter
+	tracer trace.Tracer // nil where nobody wants traces
+	// spanOptions are made once a method rather than once a call.
+	spanOptions map[string][]trace.SpanStartOption
+	registry    *prometheus.Registry // what the admin port shows
+	shutdown    func(context.Context) error
 }
 
 // newTelemetry sets up metrics for Prometheus, and what the standard environment
@@ -65,7 +67,8 @@ func newTelemetry(ctx context.Context, log *slog.Logger, version string, getenv 
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
-	page, err := otelprometheus.New(otelprometheus.WithRegisterer(t.registry), otelprometheus.WithoutScopeInfo())
+	counts := newTally()
+	page, err := otelprometheus.New(otelprometheus.WithRegisterer(t.registry), otelprometheus.WithoutScopeInfo(), otelprometheus.WithProducer(counts))
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
@@ -80,12 +83,12 @@ func newTelemetry(ctx context.Context, log *slog.Logger, version string, getenv 
 		if err != nil {
 			return nil, fmt.Errorf("telemetry: %w", err)
 		}
-		metricOptions = append(metricOptions, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(exporter)))
+		metricOptions = append(metricOptions, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(exporter, sdkmetric.WithProducer(counts))))
 	}
 	meters := sdkmetric.NewMeterProvider(metricOptions...)
 	t.shutdown = meters.Shutdown
-	t.meter = meters.Meter(instrumentation)
-	t.metrics, err = newMetrics(t.meter)
+	t.meter = meters.Meter(scope)
+	t.metrics, err = newMetrics(t.meter, counts)
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
@@ -104,7 +107,14 @@ func newTelemetry(ctx context.Context, log *slog.Logger, version string, getenv 
 
 // traceTo makes calls spans of a provider.
 func (t *telemetry) traceTo(provider *sdktrace.TracerProvider) {
-	t.tracer = provider.Tracer(instrumentation)
+	t.tracer = provider.Tracer(scope)
+	t.spanOptions = map[string][]trace.SpanStartOption{}
+	for method := range t.calls {
+		t.spanOptions[method] = []trace.SpanStartOption{
+			trace.WithSpanKind(trace.SpanKindServer),
+			trace.WithAttributes(semconv.RPCSystemNameGRPC, semconv.RPCMethod(strings.TrimPrefix(method, "/"))),
+		}
+	}
 	meters := t.shutdown
 	t.shutdown = func(ctx context.Context) error { return errors.Join(provider.Shutdown(ctx), meters(ctx)) }
 }
@@ -173,7 +183,7 @@ func (t *telemetry) unary(ctx context.Context, req any, info *grpc.UnaryServerIn
 	c := &call{telemetry: t, method: info.FullMethod, started: time.Now()}
 	ctx, span := t.start(withCall(ctx, c), info.FullMethod)
 	answer, err := handler(ctx, req)
-	t.end(ctx, c, span, answer, err)
+	t.end(ctx, c, span, err)
 	return answer, err
 }
 
@@ -182,7 +192,7 @@ func (t *telemetry) stream(service any, stream grpc.ServerStream, info *grpc.Str
 	c := &call{telemetry: t, method: info.FullMethod, started: time.Now()}
 	ctx, span := t.start(withCall(stream.Context(), c), info.FullMethod)
 	err := handler(service, streamWithContext{stream, ctx})
-	t.end(ctx, c, span, nil, err)
+	t.end(ctx, c, span, err)
 	return err
 }
 
@@ -202,7 +212,7 @@ func (t *telemetry) start(ctx context.Context, method string) (context.Context, 
 		return ctx, nil
 	}
 	ctx = propagation.TraceContext{}.Extract(ctx, incoming{ctx})
-	return t.tracer.Start(ctx, method[1:], trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(semconv.RPCSystemNameGRPC, semconv.RPCMethod(method[1:])))
+	return t.tracer.Start(ctx, method[1:], t.spanOptions[method]...)
 }
 
 // incoming reads single values of a call's metadata.
@@ -224,23 +234,22 @@ func (incoming) Keys() []string { return nil }
 
 // end tells of a call. What it says never holds text of the request: names from
 // enums, the catalogue and the policies, counts and times.
-func (t *telemetry) end(ctx context.Context, c *call, span trace.Span, answer any, err error) {
+func (t *telemetry) end(ctx context.Context, c *call, span trace.Span, err error) {
 	took := time.Since(c.started)
 	code := codes.OK
 	if err != nil {
-		answer = nil // a typed nil would be walked
 		code = status.Code(err)
 	}
 	t.called(ctx, c.method, code, took)
-	t.staged(ctx, c)
-	t.answered(ctx, answer)
-	t.logCall(ctx, c, span, code, took, answer, err)
+	t.staged(c)
+	t.answered(c.answer)
+	t.logCall(ctx, c, span, code, took, err)
 	if span == nil {
 		return
 	}
 	if span.IsRecording() {
 		span.SetAttributes(semconv.RPCResponseStatusCode(statusName(code)))
-		span.SetAttributes(described(answer)...)
+		span.SetAttributes(described(c.answer)...)
 		if faultOfServer(code) {
 			span.SetStatus(otelcodes.Error, statusName(code))
 		}
@@ -249,7 +258,7 @@ func (t *telemetry) end(ctx context.Context, c *call, span trace.Span, answer an
 }
 
 // described gives a span what there is to say about a decision.
-func described(answer any) []attribute.KeyValue {
+func described(answer proto.Message) []attribute.KeyValue {
 	var classification *adjutantv1.Classification
 	var attributes []attribute.KeyValue
 	switch a := answer.(type) {
@@ -280,7 +289,7 @@ func faultOfServer(code codes.Code) bool {
 }
 
 // logCall writes the one line that a call gets.
-func (t *telemetry) logCall(ctx context.Context, c *call, span trace.Span, code codes.Code, took time.Duration, answer any, err error) {
+func (t *telemetry) logCall(ctx context.Context, c *call, span trace.Span, code codes.Code, took time.Duration, err error) {
 	level := slog.LevelInfo
 	if code == codes.Internal || code == codes.Unknown || code == codes.DataLoss {
 		level = slog.LevelError
@@ -293,10 +302,10 @@ func (t *telemetry) logCall(ctx context.Context, c *call, span trace.Span, code 
 	if c.identity.Tenant != "" {
 		attrs = append(attrs, slog.String("tenant", c.identity.Tenant))
 	}
-	if m, ok := answer.(proto.Message); ok {
-		attrs = append(attrs, slog.Int("response_bytes", proto.Size(m)))
+	if c.answer != nil {
+		attrs = append(attrs, slog.Int("response_bytes", c.answerBytes))
 	}
-	switch a := answer.(type) {
+	switch a := c.answer.(type) {
 	case *adjutantv1.ClassifyResponse:
 		attrs = append(attrs, slog.String("tier", tierName(a.GetClassification().GetTier())))
 	case *adjutantv1.RouteResponse:
