@@ -69,11 +69,9 @@ var tokenizers = map[string]family{
 	"qwen":          {bound: 0.25, weights: weights{794, 599, 240, 334, 189, 866, 855, 695, 288, 1579, 13, 2074, 1009, 558, 712, 1251, 1206, 1439, 610, 773, 914, 1292, 3168}},
 	"deepseek":      {bound: 0.25, weights: weights{840, 653, 330, 252, 283, 73, 1453, 691, 412, 1554, 21, 2123, 522, 485, 612, 692, 911, 2370, 654, 675, 916, 1273, 3163}},
 	"mistral":       {bound: 0.24, weights: weights{852, 800, 324, 260, 217, 853, 848, 738, 367, 1502, 27, 1683, 425, 434, 494, 600, 641, 3550, 608, 1033, 770, 1415, 3963}},
-	// Anthropic has published the vocabulary of Claude 2 only; that later models up to
-	// 4.6 count alike is assumed. The tokenizer since 4.7 gives 1 to 1.35 times the
-	// tokens by Anthropic's word; 1.175 is the middle.
-	"claude-legacy": {bound: 0.30, weights: weights{902, 688, 278, 174, 529, 123, 1226, 0, 480, 1788, 0, 2654, 1311, 693, 1281, 1926, 1289, 4950, 967, 1077, 1370, 1243, 3157}},
-	"claude-4.7+":   {bound: 0.45, weights: weights{1059, 808, 326, 205, 622, 144, 1440, 0, 564, 2101, 0, 3118, 1540, 815, 1505, 2263, 1515, 5816, 1137, 1266, 1610, 1461, 3710}},
+	// Claude 3 to Opus 4.6, and since Opus 4.7, which has about 1.27 times the tokens.
+	"claude-legacy": {bound: 0.23, weights: weights{882, 1316, 381, 230, 453, 0, 1568, 1168, 509, 2142, 36, 2242, 744, 524, 855, 1099, 968, 1620, 757, 1211, 1414, 1006, 4217}},
+	"claude-4.7+":   {bound: 0.21, weights: weights{1030, 931, 733, 574, 299, 102, 1371, 1154, 603, 2191, 0, 2420, 748, 537, 856, 1100, 961, 1940, 754, 1217, 1427, 1016, 4220}},
 	"grok":          average,
 	"nova":          average,
 	"kimi":          average,
