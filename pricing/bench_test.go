@@ -13,7 +13,7 @@ var benchUsage = Usage{
 var benchTerms = Terms{ServiceTier: Batch, Region: "us", AsOf: time.Date(2026, 9, 25, 12, 0, 0, 0, time.UTC)}
 
 // BenchmarkPrice prices one call with seven line items, in batch and pinned to a
-// region. Run: go test -run '^$' -bench Price ./pricing
+// region: go test -run '^$' -bench Price ./pricing.
 func BenchmarkPrice(b *testing.B) {
 	offer, err := Default().Resolve("claude-opus-5")
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// TestBadOverlays holds the words in which mistakes are reported. Rewrite the golden
-// files with: go test ./pricing -run BadOverlays -update
+// TestBadOverlays holds the words in which mistakes are reported. The golden
+// files are rewritten by go test ./pricing -run BadOverlays -update.
 func TestBadOverlays(t *testing.T) {
 	paths, err := filepath.Glob("testdata/overlays/*.bad.yaml")
 	if err != nil || len(paths) == 0 {

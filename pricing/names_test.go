@@ -14,8 +14,7 @@ func TestResolveCatalogueNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-	for _, line := range lines {
+	for line := range strings.SplitSeq(strings.TrimSpace(string(data)), "\n") {
 		fields := strings.Split(line, "\t")
 		name, ref, multiplier := fields[0], fields[1], fields[2]
 		for _, name := range []string{name, strings.ToUpper(name), " " + name + " "} {
@@ -105,8 +104,7 @@ func FuzzResolve(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string) {
 		offer, err := Default().Resolve(name)
 		if err != nil {
-			var unknown *UnknownModelError
-			if !errors.As(err, &unknown) {
+			if _, ok := errors.AsType[*UnknownModelError](err); !ok {
 				t.Fatalf("%T", err)
 			}
 			return

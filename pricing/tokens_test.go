@@ -272,7 +272,7 @@ func TestHostile(t *testing.T) {
 }
 
 // BenchmarkCountTokens counts 100 kB of prose and of hostile text with OpenAI's
-// vocabulary. Run: go test -run '^$' -bench Tokens ./pricing
+// vocabulary: go test -run '^$' -bench Tokens ./pricing.
 func BenchmarkCountTokens(b *testing.B) {
 	inputs := hostile()
 	inputs["prose"] = strings.Join(texts(b), "\n")[:100_000]

@@ -11,7 +11,7 @@
 // A struct field takes the key of its `yaml` tag, or its lower-cased name.
 // Values already in the struct are the defaults: a key that the file leaves out
 // keeps them. Supported are structs, pointers, slices, maps with text keys,
-// texts, whole numbers, numbers, true/false, [time.Duration] ("5m") and every
+// texts, whole and other numbers, true/false, [time.Duration] ("5m") and every
 // type that implements [encoding.TextUnmarshaler], which receives the scalar
 // exactly as written, so that 0.10 stays 0.10.
 //
@@ -233,7 +233,7 @@ func (d *decoding) decode(node *yaml.Node, v reflect.Value, path string) {
 		d.decode(node, v.Elem(), path)
 		return
 	}
-	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
 		if !d.scalar(node, path, "a single value") {
 			return
 		}
@@ -355,7 +355,7 @@ func (d *decoding) mapping(node *yaml.Node, v reflect.Value, path string) {
 	}
 	d.pairs(node, path, func(key, value *yaml.Node) {
 		k := reflect.New(v.Type().Key()).Elem()
-		if u, ok := k.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](k.Addr()); ok {
 			if err := u.UnmarshalText([]byte(key.Value)); err != nil {
 				d.fail(key, Key(path, key.Value), "%s", err)
 				return
