@@ -100,9 +100,14 @@ func DefaultConfig() Config {
 // Validate reports everything that is wrong with the settings, joined.
 func (c Config) Validate() error {
 	var errs []error
-	wrong := func(key, format string, args ...any) {
+	c.validate(func(key, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
-	}
+	})
+	return errors.Join(errs...)
+}
+
+// validate calls wrong for everything that is wrong.
+func (c Config) validate(wrong func(key, format string, args ...any)) {
 	if _, _, err := network(c.Listen); err != nil {
 		wrong("listen", "%v", err)
 	}
@@ -135,7 +140,6 @@ func (c Config) Validate() error {
 	if c.Shutdown <= 0 || c.Shutdown > time.Hour {
 		wrong("shutdown", "must be above 0s and at most 1h, not %s", c.Shutdown)
 	}
-	return errors.Join(errs...)
 }
 
 // network splits an address into what net.Listen takes.
