@@ -130,12 +130,11 @@ func (r *Router) alternatives(ctx context.Context, req *CostRequest, priced []pr
 		out = append(out, ways...)
 	}
 	if req.Usage == nil {
-		plan, err := r.planAlternative(ctx, req, first, asked, calls)
-		if err != nil {
-			return nil, err
+		if plan, ok := r.planAlternative(ctx, req, first, asked, calls); ok {
+			out = append(out, plan)
 		}
-		if plan != nil {
-			out = append(out, *plan)
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Alternative) int { return cmp.Compare(a.Cost, b.Cost) })
@@ -181,26 +180,21 @@ func (p *pricedOffer) ways(req *CostRequest, terms pricing.Terms, calls int64, a
 }
 
 // planAlternative is the two-step plan of the caller's policy, where it costs less.
-func (r *Router) planAlternative(ctx context.Context, req *CostRequest, first pricedOffer, asked pricing.Money, calls int64) (*Alternative, error) {
+// Where the policy has no answer to the task, the estimates stand without it.
+func (r *Router) planAlternative(ctx context.Context, req *CostRequest, first pricedOffer, asked pricing.Money, calls int64) (Alternative, bool) {
 	decided, err := r.Route(ctx, Request{Task: req.Task, ServiceTier: req.ServiceTier, Region: req.Region, AsOf: req.AsOf, Identity: req.Identity})
-	if err != nil {
-		if ctxErr := ctx.Err(); ctxErr != nil {
-			return nil, ctxErr
-		}
-		return nil, nil // the policy has no answer; the estimates stand
+	if err != nil || decided.Plan == nil || !decided.Plan.Recommended {
+		return Alternative{}, false
 	}
 	plan := decided.Plan
-	if plan == nil || !plan.Recommended {
-		return nil, nil
-	}
 	cost, err := plan.Cost.Times(calls)
 	if err != nil || cost >= asked {
-		return nil, nil
+		return Alternative{}, false
 	}
 	execution := plan.Steps[1].Model
-	return &Alternative{
+	return Alternative{
 		Kind: AlternativePlan, Model: execution, Cost: cost, Savings: saved(asked, cost), Steps: plan.Steps[:],
 		Text: fmt.Sprintf("Design by %s and execution by %s: %s instead of %s on %s.",
 			plan.Steps[0].Model.ID, execution.ID, usd(cost), usd(asked), first.Model.ID),
-	}, nil
+	}, true
 }

@@ -307,14 +307,11 @@ func (r *Router) follow(ctx context.Context, p *policy, name string, trials []tr
 		if err != nil {
 			return Way{}, err
 		}
-		score, cost := t.score[best.tier-1], t.cost[best.tier-1]
-		if t.byModel != nil {
-			outcome := t.byModel[best.offer.Model]
-			score, cost = outcome.Score, dollarsOf(outcome.Cost)
+		if outcome, ok := t.byModel[best.offer.Model]; ok {
+			tally.add(best.tier, outcome.Score, dollarsOf(outcome.Cost))
 		} else {
-			cost = best.cost / float64(pricing.Dollar)
+			tally.add(best.tier, t.score[best.tier-1], best.cost/float64(pricing.Dollar))
 		}
-		tally.add(best.tier, score, cost)
 	}
 	return tally.way(name), nil
 }
