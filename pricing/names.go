@@ -48,12 +48,13 @@ type names struct {
 	loose    map[string]*Model // with 4.5 written 4-5; nil where two models share the form
 	prefixes map[string]string // openai, xai, ... → provider
 	listed   []string          // to suggest
+	bare     map[string]string // a listed name without its punctuation → the name
 }
 
 // names builds the index. A name that a maker and a reseller share is the maker's;
 // the reseller's needs the provider in front.
 func (l *loader) names(models []*Model) names {
-	n := names{exact: map[string]*Model{}, loose: map[string]*Model{}, prefixes: l.prefixes}
+	n := names{exact: map[string]*Model{}, loose: map[string]*Model{}, prefixes: l.prefixes, bare: map[string]string{}}
 	before := map[string][]string{} // provider → what may stand in front of its names
 	for prefix, provider := range l.prefixes {
 		before[provider] = append(before[provider], prefix)
@@ -70,6 +71,7 @@ func (l *loader) names(models []*Model) names {
 		}
 		if n.exact[name] == nil && suggest {
 			n.listed = append(n.listed, name)
+			n.bare[unpunctuated.Replace(name)] = name
 		}
 		n.exact[name] = m
 		form := dashed(name)
@@ -122,14 +124,13 @@ func (c *Catalogue) nearest(s string) string {
 	if len(s) > maxName {
 		return ""
 	}
-	bare := strings.NewReplacer("-", "", ".", "", "_", "", " ", "")
-	for _, name := range c.listed {
-		if s != "" && bare.Replace(name) == bare.Replace(s) {
-			return name
-		}
+	if name, ok := c.bare[unpunctuated.Replace(s)]; ok {
+		return name
 	}
 	return strictyaml.Nearest(s, c.listed)
 }
+
+var unpunctuated = strings.NewReplacer("-", "", ".", "", "_", "", " ", "")
 
 var (
 	bedrockARN    = regexp.MustCompile(`^arn:aws[a-z-]*:bedrock:[^/]*/`)

@@ -233,6 +233,9 @@ func (o Offer) sheet(inputTokens int64, t *Terms) (sheet, error) {
 		return sheet{}, m.noPrice(t.AsOf)
 	}
 	s := sheet{period: period, standard: &period.Rates, by: o.by}
+	if s.by == 0 { // an Offer that was not made by this package
+		s.by = Unchanged
+	}
 	if band := reached(period.Bands, inputTokens); band != nil {
 		s.standard = &band.Rates
 	}

@@ -185,7 +185,7 @@ func rat(t testing.TB, s string) *big.Rat {
 // TestPriceProperties draws calls at random, over every model, host, tier and region.
 func TestPriceProperties(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	for range 20_000 {
+	for range 5_000 {
 		o, u, terms := randomCall(r)
 		cost, err := o.Price(u, terms)
 		if err != nil {
@@ -272,6 +272,15 @@ func TestAlternatives(t *testing.T) {
 	}
 	if _, err := o.Cached(Usage{InputTokens: 10, CacheReadTokens: 5}, terms, Repeat{Calls: 2, SharedTokens: 5}); !errors.As(err, &usage) {
 		t.Errorf("a call that is cached already: %v", err)
+	}
+}
+
+// TestOfferLiteral: an offer made by hand costs what the provider asks, not nothing.
+func TestOfferLiteral(t *testing.T) {
+	m := Default().Model("anthropic", "claude-opus-5")
+	got, err := Offer{Model: m}.PriceTotal(Usage{InputTokens: 1_000_000}, Terms{AsOf: on("2026-11-20")})
+	if err != nil || got != 5*Dollar {
+		t.Errorf("%s, %v", got, err)
 	}
 }
 

@@ -87,8 +87,8 @@ func TestCountEqualsLibrary(t *testing.T) {
 		check(text)
 	}
 	compared := 0
-	for _, text := range texts(t) {
-		if len(text) < 2000 && undisputed(text) {
+	for i, text := range texts(t) {
+		if i%2 == 0 && len(text) < 2000 && undisputed(text) {
 			check(text)
 			compared++
 		}
