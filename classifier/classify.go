@@ -11,7 +11,7 @@ import (
 type Classifier struct {
 	version string
 	scale   [Columns]float32 // of the hashed weights
-	hashed  [][Columns]int8
+	hashed  []uint64         // a row's weights, one a byte, each raised by 128
 	dense   [denseCount][Columns]float32
 
 	tierScale             float32
@@ -97,6 +97,11 @@ func runnerUp(c *Classification) int {
 	return best
 }
 
+const (
+	lanes    = 0x00ff00ff00ff00ff
+	laneRows = 256
+)
+
 // score is the product of the weights and the features.
 func (c *Classifier) score(f *features) (z [Columns]float32) {
 	from := 0
@@ -104,17 +109,25 @@ func (c *Classifier) score(f *features) (z [Columns]float32) {
 		if from == end {
 			continue
 		}
+		// Eight bytes are added at once, in two words of four 16-bit lanes, which
+		// overflow no sooner than after 257 rows.
 		var sum [Columns]int32
-		for _, i := range f.index[from:end] {
-			w := &c.hashed[i]
-			sum[0] += int32(w[0])
-			sum[1] += int32(w[1])
-			sum[2] += int32(w[2])
-			sum[3] += int32(w[3])
-			sum[4] += int32(w[4])
-			sum[5] += int32(w[5])
-			sum[6] += int32(w[6])
-			sum[7] += int32(w[7])
+		for run := from; run < end; run += laneRows {
+			var even, odd uint64
+			for _, i := range f.index[run:min(run+laneRows, end)] {
+				w := c.hashed[i]
+				even += w & lanes
+				odd += w >> 8 & lanes
+			}
+			for k := 0; k < Columns; k += 2 {
+				sum[k] += int32(even & 0xffff)
+				sum[k+1] += int32(odd & 0xffff)
+				even >>= 16
+				odd >>= 16
+			}
+		}
+		for k := range sum {
+			sum[k] -= int32(128 * (end - from))
 		}
 		from = end
 		for k := range z {

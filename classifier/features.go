@@ -204,6 +204,7 @@ const (
 	shapeMaterialTokens
 	shapeEnd
 	shapeDoc
+	shapeInherits
 	shapeLimit
 	shapes
 )
@@ -224,7 +225,7 @@ func (f *features) named(r *reading, t *Task) {
 		if w.kind == kindLatin {
 			letters++
 		}
-		c := w.class & (1<<classes - 1)
+		c := w.class & (classCourtesy - 1)
 		switch w.zone {
 		case zoneAsk:
 			if w.first || !inAsk {
@@ -324,6 +325,9 @@ func (f *features) named(r *reading, t *Task) {
 	}
 	f.shape(shapeEnd, end)
 	f.shape(shapeDoc, r.doc)
+	if r.inherits {
+		f.shape(shapeInherits, 1)
+	}
 	f.shape(shapeLimit, limit)
 	f.lang = -1
 	best := 0

@@ -51,10 +51,11 @@ const (
 	classFollow
 	classQuestionMark
 	classNegation
-	classOption // options, labels, choices
-	classFew    // one, two, single
-	classUnit   // word, sentence, line
-	classes     = iota
+	classOption              // options, labels, choices
+	classFew                 // one, two, single
+	classUnit                // word, sentence, line
+	classCourtesy            // of greetings, thanks and pleas, which say nothing of the task
+	classes       = iota - 1 // without the last, which only setCourtesyAside reads
 )
 
 // Languages by bit, from langShift on.
@@ -269,6 +270,16 @@ var lexiconWords = []struct {
 	{classFew, `one two three four five single few couple ein eine zwei drei einem une deux trois uno dos tres um dois três due`},
 	{classUnit, `word words sentence sentences line lines paragraph character characters wort wörter satz sätze sätzen zeile mot mots phrase phrases
 		ligne palabra palabras frase frases línea palavras linha parola parole`},
+	{classCourtesy, `hello hi hey dear there good morning afternoon evening i hope you you're are is well doing having a great nice day could can would will please
+		kindly help me with this that the following below thank thanks thx so very much in advance appreciate appreciated it your for regards best cheers
+		sincerely be if my request question task something to and need assistance sorry bother many lot
+		extremely complex complicated urgent use most powerful model smartest think hard as carefully difficult critical important asap
+		hallo guten tag morgen liebe grüße danke vielen dank bitte könnten könntest sie du mir helfen dabei im voraus ich hoffe es geht ihnen dir gut
+		bonjour salut merci beaucoup d'avance par s'il vous te plaît pouvez pourriez m'aider aider avec ceci j'espère que allez bien cordialement
+		hola buenos días buenas tardes gracias de antemano muchas por favor podrías puedes ayudarme con esto espero que estés bien saludos
+		olá oi bom dia boa tarde obrigado obrigada antecipadamente você poderia me ajudar com isso espero que esteja bem abraços
+		你好 您好 好请 请帮 帮我 请你 谢谢 多谢 非常 感谢 麻烦 劳驾 助我 一下 下面 こん にち んに ちは お願 願い いし しま ます すみ みま ませ せん ありが りが とう ござ ざい いま
+		안녕 녕하 하세 세요 감사 사합 합니 니다 부탁 탁드 드려 려요 고마 마워 워요`},
 	{classNegation, `not don't doesn't didn't isn't never no can't won't cannot nicht kein keine pas jamais nunca não nein non нет не 不要 不能 没有 ない 않는 안돼`},
 	{classOption, `options choices labels answers candidates alternatives possible following true false positive negative neutral multiple choice
 		entailment contradiction neither 选项 选择 以下 選択 다음 보기`},

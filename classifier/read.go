@@ -30,6 +30,8 @@ const (
 	zonePrevAsst             // the assistant turn before
 	zoneSystem               // the system prompt
 	zones
+
+	zoneAside = zones // greetings and pleas: read by nothing
 )
 
 // word is a token of the text: a run of letters or digits, one ideograph, or
@@ -158,6 +160,7 @@ func (r *reading) read(ctx context.Context, t Task) error {
 	if prevAsst >= 0 {
 		r.readEnds(t.Messages[prevAsst].Content, prevAsst, contextBytes, zonePrevAsst)
 	}
+	r.inherit(prevUser, prevAsst)
 	if system >= 0 {
 		r.readEnds(t.Messages[system].Content, system, systemBytes, zoneSystem)
 	}
@@ -243,7 +246,7 @@ func (r *reading) readAsk(ctx context.Context, s string, message int) error {
 	}
 	if total <= headBytes+tailBytes {
 		for _, k := range keep {
-			r.readLines(s, message, k.start, k.end)
+			r.readLines(s, message, k.start, k.end, false)
 		}
 		r.markAsks()
 		return nil
@@ -251,7 +254,7 @@ func (r *reading) readAsk(ctx context.Context, s string, message int) error {
 	left := headBytes
 	for _, k := range keep {
 		n := min(left, k.end-k.start)
-		r.readLines(s, message, k.start, k.start+n)
+		r.readLines(s, message, k.start, k.start+n, false)
 		if left -= n; left <= 0 {
 			break
 		}
@@ -261,12 +264,15 @@ func (r *reading) readAsk(ctx context.Context, s string, message int) error {
 	for ; from > 0 && left > keep[from].end-keep[from].start; from-- {
 		left -= keep[from].end - keep[from].start
 	}
+	fenced := false
 	for i := from; i < len(keep); i++ {
 		start := keep[i].start
 		if i == from {
-			start = boundary(s, max(start, keep[i].end-left))
+			start = lineStart(s, max(start, keep[i].end-left))
+			fenced = (r.shape.fences-strings.Count(s[start:], "```"))%2 == 1
 		}
-		r.readLines(s, message, start, keep[i].end)
+		r.readLines(s, message, start, keep[i].end, fenced)
+		fenced = false
 	}
 	r.markAsks()
 	return nil
@@ -282,6 +288,15 @@ func (r *reading) readEnds(s string, message, n int, z zone) {
 	r.tokenize(s, message, boundary(s, len(s)-n), len(s), z)
 }
 
+// lineStart moves i forward to the start of a line, or where that is far, of a
+// rune.
+func lineStart(s string, i int) int {
+	if n := strings.IndexByte(s[i:min(len(s), i+200)], '\n'); n >= 0 && i > 0 {
+		return i + n + 1
+	}
+	return boundary(s, i)
+}
+
 // boundary moves i forward to the start of a rune.
 func boundary(s string, i int) int {
 	for n := 0; n < utf8.UTFMax && i < len(s) && !utf8.RuneStart(s[i]); n++ {
@@ -291,10 +306,10 @@ func boundary(s string, i int) int {
 }
 
 // readLines reads bytes start to end line by line: prose word by word, and
-// the first bytes of what looks like material.
-func (r *reading) readLines(s string, message, start, end int) {
+// the first bytes of what looks like material. fenced says that it begins inside
+// a fence.
+func (r *reading) readLines(s string, message, start, end int, fenced bool) {
 	budget := materialBytes
-	fenced := false
 	for start < end {
 		stop := end
 		if i := strings.IndexByte(s[start:end], '\n'); i >= 0 {
@@ -325,6 +340,7 @@ func (r *reading) readLines(s string, message, start, end int) {
 // material.
 func (r *reading) markAsks() {
 	ws := r.words
+	r.setCourtesyAside()
 	first, last, lastPara := -1, -1, -1
 	firstAsks, lastAsks := false, false
 	sentences, asking := 0, 0 // outside the first and the last paragraph
@@ -400,6 +416,46 @@ func (r *reading) markAsks() {
 			}
 		}
 		r.doc = 2
+	}
+}
+
+// courtesyWords bounds a sentence that may be a greeting, thanks or a plea.
+const courtesyWords = 16
+
+// setCourtesyAside takes sentences away that consist of greetings, thanks and
+// pleas for the best model, unless nothing else is left.
+func (r *reading) setCourtesyAside() {
+	ws := r.words
+	other := false
+	for pass := range 2 {
+		for i := 0; i < len(ws); {
+			j := i + 1
+			for j < len(ws) && !ws[j].first {
+				j++
+			}
+			if ws[i].zone == zoneRest {
+				n, courteous := 0, 0
+				for k := i; k < j; k++ {
+					if ws[k].kind == kindMark {
+						continue
+					}
+					n++
+					if ws[k].class&classCourtesy != 0 {
+						courteous++
+					}
+				}
+				aside := n <= courtesyWords && courteous*5 >= n*4
+				if pass == 0 {
+					other = other || !aside
+				} else if aside {
+					setZone(ws[i:j], zoneAside)
+				}
+			}
+			i = j
+		}
+		if !other {
+			return
+		}
 	}
 }
 
@@ -575,6 +631,50 @@ var asciiWord = func() (t [utf8.RuneSelf]byte) {
 	}
 	return t
 }()
+
+// inheritWords bounds an ask that may lean on the turn before.
+const inheritWords = 8
+
+// proposalWords is how much of an assistant's turn is read as what it proposes.
+const proposalWords = 30
+
+// inherit makes an ask of what a short last turn approves or refers to: "yes, do
+// it", "same for the rest".
+func (r *reading) inherit(prevUser, prevAsst int) {
+	if prevUser < 0 && prevAsst < 0 {
+		return
+	}
+	n := 0
+	var all, first class
+	for i := range r.words {
+		w := &r.words[i]
+		if int(w.message) != r.users || w.kind == kindMark {
+			continue
+		}
+		if n == 0 {
+			first = w.class
+		}
+		n++
+		all |= w.class
+	}
+	const asks = classWhat | classFact | classWhich | classHow | classWhy | classQuestionMark | classNegation
+	if n == 0 || n > inheritWords || all&asks != 0 || (first&classAffirm == 0 && all&classAnaphor == 0) {
+		return
+	}
+	r.inherits = true
+	proposed := 0
+	for i := len(r.words) - 1; i >= 0; i-- {
+		w := &r.words[i]
+		switch {
+		case w.zone == zonePrevUser:
+			w.zone = zoneAsk
+		case w.zone == zonePrevAsst && first&classAffirm != 0 && proposed < proposalWords:
+			// What was proposed stands at the end of the assistant's turn.
+			proposed++
+			w.zone = zoneAsk
+		}
+	}
+}
 
 // scriptLanguage names the language of a text whose script gives it away, by its
 // asked words; empty where it doesn't.

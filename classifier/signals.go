@@ -60,24 +60,24 @@ func (c *Classifier) signals(s *scratch, t *Task, top, next int, z [Columns]floa
 	credit := s.credit[:len(s.reading.words)]
 	clear(credit)
 	from := 0
-	at, an := c.scale[ColumnTier+top]*c.tierScale, c.scale[ColumnTier+next]*c.tierScale
+	ts, ns := 8*(ColumnTier+top), 8*(ColumnTier+next)
 	for ch, end := range s.ends {
-		v := s.features.scale[ch]
-		vt, vn := v*at, v*an
-		for i := from; i < end; i++ {
-			w := &c.hashed[s.index[i]]
-			credit[s.word[i]] += float32(w[ColumnTier+top])*vt - float32(w[ColumnTier+next])*vn
+		v := s.features.scale[ch] * c.scale[ColumnTier] * c.tierScale
+		for from < end {
+			at, sum := s.word[from], 0
+			for from < end && s.word[from] == at {
+				w := c.hashed[s.index[from]]
+				sum += int(w>>ts&0xff) - int(w>>ns&0xff)
+				from++
+			}
+			credit[at] += float32(sum) * v
 		}
-		from = end
 	}
-	ws := s.reading.words
-	for range maxPhrases {
-		start, end, weight := bestPhrase(ws, credit)
-		if abs(weight) < phraseWeight {
-			break
+	for _, p := range bestPhrases(s.reading.words, credit) {
+		if p.weight != 0 {
+			from, to := &s.reading.words[p.start], &s.reading.words[p.end-1]
+			add("words", &phraseDetails[from.zone], p.weight, Span{Message: int(from.message), Start: int(from.start), End: int(to.end)})
 		}
-		clear(credit[start:end])
-		add("words", &phraseDetails[ws[start].zone], weight, Span{Message: int(ws[start].message), Start: int(ws[start].start), End: int(ws[end-1].end)})
 	}
 
 	// Structure.
@@ -109,22 +109,66 @@ func (c *Classifier) signals(s *scratch, t *Task, top, next int, z [Columns]floa
 	return out
 }
 
-// bestPhrase finds the weightiest run of at most phraseWords words of one
-// sentence.
-func bestPhrase(ws []word, credit []float32) (start, end int, weight float32) {
+// phrase is a run of words and its weight.
+type phrase struct {
+	start, end int
+	weight     float32
+}
+
+// bestPhrases finds the weightiest runs of at most phraseWords words of one
+// sentence that don't overlap, weightiest first; the rest of the array is zero.
+func bestPhrases(ws []word, credit []float32) (best [maxPhrases]phrase) {
 	for i := range ws {
+		var p phrase
 		sum := float32(0)
+		zone, message := ws[i].zone, ws[i].message
 		for j := i; j < len(ws) && j < i+phraseWords; j++ {
-			if j > i && (ws[j].first || ws[j].zone != ws[i].zone || ws[j].message != ws[i].message) {
+			if j > i && (ws[j].first || ws[j].zone != zone || ws[j].message != message) {
 				break
 			}
 			sum += credit[j]
-			if abs(sum) > abs(weight) {
-				start, end, weight = i, j+1, sum
+			if abs(sum) > abs(p.weight) {
+				p = phrase{i, j + 1, sum}
 			}
 		}
+		least := abs(p.weight)
+		if least < phraseWeight || least <= abs(best[maxPhrases-1].weight) {
+			continue
+		}
+		// It takes the place of the runs that it overlaps, if it beats them all.
+		n, beaten := 0, true
+		for k := range best {
+			if best[k].weight == 0 {
+				break
+			}
+			if best[k].end > p.start && abs(best[k].weight) >= least {
+				beaten = false
+				break
+			}
+		}
+		if !beaten {
+			continue
+		}
+		for k := range best {
+			if best[k].weight != 0 && best[k].end <= p.start {
+				best[n] = best[k]
+				n++
+			}
+		}
+		if n == maxPhrases {
+			n--
+		}
+		for k := n; k < maxPhrases; k++ {
+			best[k] = phrase{}
+		}
+		at := n
+		for at > 0 && abs(best[at-1].weight) < least {
+			best[at] = best[at-1]
+			at--
+		}
+		best[at] = p
 	}
-	return start, end, weight
+	return best
 }
 
 func abs(x float32) float32 {

@@ -57,6 +57,10 @@ func (w *Weights) Encode() []byte {
 		c := i % Columns
 		scales[c] = max(scales[c], float32(math.Abs(float64(x))))
 	}
+	// The tiers share a scale, so that their bytes can be compared.
+	for c := range Tiers {
+		scales[c] = max(scales[0], scales[1], scales[2])
+	}
 	for c := range scales {
 		scales[c] /= 127
 		put(scales[c])
@@ -112,11 +116,9 @@ func Load(weights []byte) (*Classifier, error) {
 	for i := range c.scale {
 		c.scale[i] = get()
 	}
-	c.hashed = make([][Columns]int8, Buckets)
+	c.hashed = make([]uint64, Buckets)
 	for i := range c.hashed {
-		for k := range Columns {
-			c.hashed[i][k] = int8(b[k])
-		}
+		c.hashed[i] = binary.LittleEndian.Uint64(b) ^ 0x8080808080808080
 		b = b[Columns:]
 	}
 	for i := range c.dense {

@@ -250,6 +250,7 @@ func (d *data) add(name string, b []byte, part int, use string) error {
 const hardWeight = 0.5
 
 func (d *data) extract() {
+	d.derive()
 	d.examples = make([]example, len(d.rows))
 	var wg sync.WaitGroup
 	const workers = 2
@@ -261,6 +262,37 @@ func (d *data) extract() {
 		})
 	}
 	wg.Wait()
+}
+
+// derive adds, for some rows of the corpus, conversations whose last turn leans on
+// them, with the same labels.
+func (d *data) derive() {
+	n := len(d.rows)
+	for i := range n {
+		r := d.rows[i]
+		if r.part != partCorpus || len(r.Task.Messages) != 1 || i%10 != 0 {
+			continue
+		}
+		f := approvals[i/10%len(approvals)]
+		ask := r.Task.Messages[0].Content
+		r.Task = classifier.Task{Messages: []classifier.Message{
+			{Role: classifier.User, Content: ask}, {Role: classifier.Assistant, Content: f[0]}, {Role: classifier.User, Content: f[1]},
+		}}
+		d.rows = append(d.rows, r)
+	}
+}
+
+// approvals are an assistant's turn and what a user says to it.
+var approvals = [][2]string{
+	{"I can do that. Shall I go ahead?", "yes, do it"},
+	{"Understood. Do you want me to start?", "ok go ahead"},
+	{"That is clear. I would begin now, if you agree.", "sounds good, please proceed"},
+	{"Here is the first one.", "same for the rest"},
+	{"I have done the first part.", "now the others too"},
+	{"Soll ich das so machen?", "ja, mach das"},
+	{"Je peux commencer ?", "oui, vas-y"},
+	{"¿Empiezo?", "sí, adelante"},
+	{"需要我现在开始吗？", "好的，开始吧"},
 }
 
 func newExample(r *Row) example {

@@ -1,0 +1,172 @@
+package train_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/adjutant-dev/adjutant/classifier"
+	"github.com/adjutant-dev/adjutant/classifier/train"
+)
+
+// realRows finds the labelled real rows, which are not part of the repository:
+// in the folder that ADJUTANT_REAL_DATA names, or beside the repository.
+func realRows(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("ADJUTANT_REAL_DATA")
+	if dir == "" {
+		dir = filepath.FromSlash("../../../shared/data/real")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "train.jsonl")); err != nil {
+		t.Skip("the labelled real rows are not here; set ADJUTANT_REAL_DATA to their folder to check this")
+	}
+	return dir
+}
+
+func TestCommittedWeightsAreReproducible(t *testing.T) {
+	dir := realRows(t)
+	if raceEnabled {
+		t.Skip("takes minutes under the race detector; the run without it checks this")
+	}
+	got, err := train.Train(context.Background(), train.Options{RealDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Missing) > 0 {
+		t.Errorf("missing %q", got.Missing)
+	}
+	for name, b := range map[string][]byte{"weights.bin": got.Weights, "weights.json": got.Provenance} {
+		want, err := os.ReadFile(filepath.Join("..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(b, want) {
+			t.Errorf("training does not give the committed %s: run `adjutant train` with the real rows and commit what it writes", name)
+		}
+	}
+}
+
+// rows are a small corpus of the form that users bring.
+func rows(n int) string {
+	kinds := []string{
+		`{"text":"rename file %d to kebab-case","tier":"repetition","stage":"execution","output_tokens":20}`,
+		`{"text":"write a report about topic %d for the team","tier":"making","stage":"execution","output_tokens":400}`,
+		`{"text":"should we move system %d to the cloud? weigh the risks","tier":"judgment","stage":"design","output_tokens":800}`,
+	}
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(strings.ReplaceAll(kinds[i%len(kinds)], "%d", string(rune('a'+i%26))))
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func TestTrainWithoutRealRows(t *testing.T) {
+	o := train.Options{Corpus: fstest.MapFS{"m1.jsonl": {Data: []byte(rows(60))}}}
+	var progress strings.Builder
+	o.Progress = &progress
+	first, err := train.Train(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(first.Missing) != 1 || !strings.Contains(first.Missing[0], "real rows") {
+		t.Errorf("missing %q, want the real rows named", first.Missing)
+	}
+	if !strings.Contains(progress.String(), "read 60 rows") {
+		t.Errorf("progress %q", progress.String())
+	}
+	second, err := train.Train(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(first.Weights, second.Weights) {
+		t.Error("the same rows give two sets of weights")
+	}
+	c, err := classifier.Load(first.Weights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	labelled, err := train.ReadRows("rows", strings.NewReader(rows(60)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := train.Evaluate(context.Background(), c, labelled)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Accuracy < 0.95 {
+		t.Errorf("accuracy %.2f on the rows that it was trained on", report.Accuracy)
+	}
+	var table strings.Builder
+	if err := report.WriteTable(&table); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"accuracy", "macro F1", "calibration error", "repetition", "confidence"} {
+		if !strings.Contains(table.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, table.String())
+		}
+	}
+	if _, err := json.Marshal(report); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUsersRowsAreTrainedOn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mine.jsonl")
+	mine := strings.Repeat(`{"text":"zork the frobnicator","tier":"judgment","source":"mine"}`+"\n", 30)
+	if err := os.WriteFile(path, []byte(mine), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := train.Train(context.Background(), train.Options{Corpus: fstest.MapFS{"m1.jsonl": {Data: []byte(rows(60))}}, ExtraFiles: []string{path}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(got.Provenance, []byte("mine.jsonl")) {
+		t.Error("the provenance does not name the file")
+	}
+	c, err := classifier.Load(got.Weights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := c.Classify(context.Background(), classifier.Prompt("zork the frobnicator"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.Tier != classifier.Judgment {
+		t.Errorf("tier %s, want that of the user's rows", answer.Tier)
+	}
+}
+
+func TestReadRowsNamesBadLines(t *testing.T) {
+	for _, tt := range []struct{ line, want string }{
+		{`{"text":"a","tier":"easy"}`, `rows.jsonl:1: unknown tier "easy": use one of ["repetition" "making" "judgment"]`},
+		{`{"tier":"making"}`, `rows.jsonl:1: needs "text" or "messages"`},
+		{`{"text":"a","messages":[{"role":"user","content":"b"}],"tier":"making"}`, `rows.jsonl:1: has both "text" and "messages": use one`},
+		{`{"messages":[{"role":"boss","content":"b"}],"tier":"making"}`, `rows.jsonl:1: unknown role "boss": use one of ["system" "user" "assistant" "tool"]`},
+		{`{"text":"a","tier":"making","stage":"later"}`, `rows.jsonl:1: unknown stage "later": use one of ["design" "execution" "mixed"]`},
+		{`secret prompt`, `rows.jsonl:1: not a JSON object with the fields of a row`},
+	} {
+		_, err := train.ReadRows("rows.jsonl", strings.NewReader(tt.line))
+		if err == nil || err.Error() != tt.want {
+			t.Errorf("%s: error %v, want %s", tt.line, err, tt.want)
+		}
+	}
+}
+
+func FuzzReadRows(f *testing.F) {
+	f.Add(rows(3))
+	f.Add(`{"messages":[{"role":"user","content":"b"}],"tier":"making"}`)
+	f.Fuzz(func(t *testing.T, s string) {
+		got, err := train.ReadRows("rows", strings.NewReader(s))
+		for _, r := range got {
+			if len(r.Task.Messages) == 0 || r.Tier == 0 {
+				t.Errorf("row %+v of %q is not whole (error %v)", r, s, err)
+			}
+		}
+	})
+}
