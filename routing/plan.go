@@ -25,7 +25,7 @@ You see the task and a sample of the material, not all of it. Keep the plan unde
 
 	// instructionTokens is the length of the longer instruction, rounded up, by the
 	// approximation; a test holds it.
-	instructionTokens = 210
+	instructionTokens = 240
 )
 
 // step is a step of a plan in the making: the model of a tier that does it at the

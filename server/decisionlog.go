@@ -162,7 +162,7 @@ func (l *decisionLog) hash(messages []classifier.Message) string {
 	h := hmac.New(sha256.New, l.key)
 	for _, m := range messages {
 		fmt.Fprintf(h, "%d:%d:", m.Role, len(m.Content)) // lengths keep messages apart
-		io.WriteString(h, m.Content)                     //nolint:errcheck // a hash does not fail
+		_, _ = io.WriteString(h, m.Content)              // a hash does not fail
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
