@@ -97,6 +97,40 @@ func TestOverlay(t *testing.T) {
 	}
 }
 
+// TestDiscounts: they scale what came before them, one after the other, and leave
+// alone what a file states itself.
+func TestDiscounts(t *testing.T) {
+	file := func(text string) File { return File{Name: "o.yaml", Data: []byte(text)} }
+	tenth := file("discounts: [{provider: openai, multiplier: 0.9, source: s}]")
+	own := file("models: [{provider: openai, id: gpt-5, prices: [{source: s, rates: {input: 1, output: 1}}]}]")
+	limit := file("models: [{provider: openai, id: gpt-5, max_output_tokens: 100}]")
+	like := file("models: [{provider: acme, id: mine, like: openai/gpt-5}]")
+	for _, c := range []struct {
+		name, model string
+		files       []File
+		want        string
+	}{
+		{"one", "gpt-5", []File{tenth}, "1.125"},
+		{"two", "gpt-5", []File{tenth, tenth}, "1.0125"},
+		{"own price after", "gpt-5", []File{tenth, own}, "1"},
+		{"own price before", "gpt-5", []File{own, tenth}, "0.9"},
+		{"another limit after", "gpt-5", []File{tenth, limit}, "1.125"},
+		{"a model like it", "acme/mine", []File{tenth, like}, "1.25"},
+	} {
+		catalogue, err := Load(Default(), c.files...)
+		if err != nil {
+			t.Fatal(c.name, err)
+		}
+		o, err := catalogue.Resolve(c.model)
+		if err != nil {
+			t.Fatal(c.name, err)
+		}
+		if got, err := o.PriceTotal(Usage{InputTokens: 1_000_000}, Terms{AsOf: on("2026-11-20")}); err != nil || got.String() != c.want {
+			t.Errorf("%s: %s, %v; want %s", c.name, got, err, c.want)
+		}
+	}
+}
+
 // TestSources checks that every source in the embedded catalogue is explained.
 func TestSources(t *testing.T) {
 	data, err := os.ReadFile("sources.yaml")

@@ -26,7 +26,7 @@ type catalogueFile struct {
 	Prefixes  []string       `yaml:"prefixes"`  // other names for the provider in front of a model's name
 	Hosts     []hostEntry    `yaml:"hosts"`     // where every model of the file is sold besides
 	Models    []modelEntry   `yaml:"models"`    //
-	Discounts []discountRule `yaml:"discounts"` // on models of this and of earlier files
+	Discounts []discountRule `yaml:"discounts"` // on models of earlier files
 }
 
 // discountRule scales every rate of the models that it names: those of a provider,
@@ -202,20 +202,19 @@ func (l *loader) read(f File) {
 	}
 	l.files = append(l.files, f.Name)
 	if file.Provider != "" {
-		l.provider(doc, "provider", file.Provider)
+		l.prefix(doc, "provider", file.Provider, file.Provider)
 		if file.Reseller {
 			l.resellers[file.Provider] = true
 		}
 		for i, prefix := range file.Prefixes {
-			path := strictyaml.Index("prefixes", i)
-			if other, ok := l.prefixes[prefix]; ok && other != file.Provider {
-				l.fail(doc, path, "prefix %q is taken by provider %s", prefix, other)
-			}
-			l.provider(doc, path, prefix)
-			l.prefixes[prefix] = file.Provider
+			l.prefix(doc, strictyaml.Index("prefixes", i), prefix, file.Provider)
 		}
 	} else if len(file.Prefixes) > 0 || file.Reseller {
 		l.fail(doc, "prefixes", "prefixes and reseller need a provider at the top of the file")
+	}
+	// Discounts come before the models: a price that this file states is final.
+	for i, rule := range file.Discounts {
+		l.discount(doc, strictyaml.Index("discounts", i), rule)
 	}
 	for i, entry := range file.Models {
 		path := strictyaml.Index("models", i)
@@ -226,14 +225,12 @@ func (l *loader) read(f File) {
 			l.fail(doc, path, "a model needs a provider (here or at the top of the file) and an id")
 			continue
 		}
-		l.provider(doc, path+".provider", entry.Provider)
-		if _, ok := l.prefixes[entry.Provider]; !ok {
-			l.prefixes[entry.Provider] = entry.Provider
-		}
+		l.prefix(doc, path+".provider", entry.Provider, entry.Provider)
 		if strings.ContainsAny(entry.ID, " \t\n") || len(entry.ID) > maxName {
 			l.fail(doc, path+".id", "an id has no spaces and at most %d characters", maxName)
 		}
 		ref := entry.Provider + "/" + entry.ID
+		ownPrices := len(entry.Prices) > 0
 		if entry.Like != "" {
 			like := l.models[entry.Like]
 			if like == nil {
@@ -263,13 +260,10 @@ func (l *loader) read(f File) {
 			}
 		}
 		discount := Unchanged
-		if old != nil {
+		if old != nil && !ownPrices {
 			discount = old.discount
 		}
 		l.models[ref] = &loadedModel{entry: entry, doc: doc, path: path, order: len(l.files), discount: discount}
-	}
-	for i, rule := range file.Discounts {
-		l.discount(doc, strictyaml.Index("discounts", i), rule)
 	}
 }
 
@@ -318,16 +312,19 @@ func (l *loader) unknown(ref string) string {
 	return fmt.Sprintf("unknown model %q: write provider/id", ref)
 }
 
-// provider checks a name that stands in front of a slash.
-func (l *loader) provider(doc *strictyaml.Document, path, name string) {
-	if len(name) > maxName || strings.ContainsFunc(name, func(r rune) bool {
+// prefix takes in a name that may stand in front of a model's, for a provider.
+func (l *loader) prefix(doc *strictyaml.Document, path, name, provider string) {
+	if name == "" || len(name) > maxName || strings.ContainsFunc(name, func(r rune) bool {
 		return r != '-' && r != '_' && r != '.' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
 	}) {
 		l.fail(doc, path, "%q: use lower-case letters, digits, - and _", name)
+		return
 	}
-	if _, ok := l.prefixes[name]; !ok && path == "provider" {
-		l.prefixes[name] = name
+	if other, ok := l.prefixes[name]; ok && other != provider {
+		l.fail(doc, path, "%q is taken: it stands for provider %s", name, other)
+		return
 	}
+	l.prefixes[name] = provider
 }
 
 // inherit fills the fields that entry leaves out from base.
