@@ -41,6 +41,10 @@ func (s *Service) BatchRoute(ctx context.Context, req *adjutantv1.BatchRouteRequ
 	return &adjutantv1.BatchRouteResponse{Results: results}, nil
 }
 
+// batchHelpers bounds the goroutines that all batches together have beside their own,
+// so that a batch alone has every core and many of them share.
+var batchHelpers = &limiter{most: int64(runtime.GOMAXPROCS(0)) - 1}
+
 // batch answers requests on all cores, on one snapshot. It fails as a whole only
 // where the batch itself is at fault or the caller's time is up.
 func batch[Request, Answer, Result any](
@@ -86,11 +90,20 @@ func batch[Request, Answer, Result any](
 				return
 			}
 			one(i)
+			// Otherwise single calls would wait for as long as the scheduler lets a
+			// goroutine run, which is hundreds of tasks.
+			runtime.Gosched()
 		}
 	}
 	var others sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(requests)) - 1 {
-		others.Go(work)
+	for range len(requests) - 1 {
+		if !batchHelpers.enter() {
+			break
+		}
+		others.Go(func() {
+			defer batchHelpers.leave()
+			work()
+		})
 	}
 	work()
 	others.Wait()

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,6 +20,8 @@ type Config struct {
 	// AdminListen is where metrics, health and readiness are served over HTTP:
 	// host:port, or empty for nowhere.
 	AdminListen string `yaml:"admin_listen"`
+	// Debug adds Go's profiles to the admin port, under /debug/pprof/.
+	Debug bool `yaml:"debug"`
 	// Reflection lets clients ask for the contract, as grpcurl does.
 	Reflection bool `yaml:"reflection"`
 
@@ -54,6 +58,9 @@ type AuthConfig struct {
 	Tenants string `yaml:"tenants"`
 	// JWT takes signed tokens beside those of the file.
 	JWT JWTConfig `yaml:"jwt"`
+	// AdminToken is the SHA-256, in hex, of the bearer token that the admin port asks
+	// for, except for health. Empty means that whoever reaches the port may read it.
+	AdminToken string `yaml:"admin_token_sha256"`
 }
 
 // LogConfig says what is logged. Lines are JSON, and never hold text of tasks.
@@ -69,8 +76,11 @@ type Limits struct {
 	MessageBytes int `yaml:"message_bytes"`
 	// HeaderBytes is the largest header list of a call, in bytes.
 	HeaderBytes int `yaml:"header_bytes"`
-	// Calls is how many calls are worked on at once; 0 means 64 a core.
+	// Calls is how many calls are received and worked on at once; 0 means 64 a core.
 	Calls int `yaml:"calls"`
+	// CallTime is the longest time of a call, the reading of its message included.
+	// A caller's own deadline holds where it is shorter.
+	CallTime time.Duration `yaml:"call_time"`
 	// Streams is how many calls one connection may have open.
 	Streams int `yaml:"streams"`
 	// Connections is how many connections are open at once; more wait to be accepted.
@@ -87,6 +97,7 @@ func DefaultConfig() Config {
 			// A prompt of 4 MiB, and room for what stands around it.
 			MessageBytes: 4<<20 + 64<<10,
 			HeaderBytes:  32 << 10,
+			CallTime:     10 * time.Second,
 			Streams:      1_000,
 			Connections:  10_000,
 		},
@@ -126,8 +137,14 @@ func (c Config) validate(wrong func(key, format string, args ...any)) {
 	between("limits.calls", c.Limits.Calls, 0, 1<<20)
 	between("limits.streams", c.Limits.Streams, 1, 1<<20)
 	between("limits.connections", c.Limits.Connections, 1, 1<<20)
+	if c.Limits.CallTime < 10*time.Millisecond || c.Limits.CallTime > time.Hour {
+		wrong("limits.call_time", "must be 10ms to 1h, not %s", c.Limits.CallTime)
+	}
 	c.TLS.validate(wrong)
 	c.Auth.JWT.validate(wrong)
+	if digest, err := hex.DecodeString(c.Auth.AdminToken); err != nil || len(digest) != 0 && len(digest) != sha256.Size {
+		wrong("auth.admin_token_sha256", "must be 64 hex digits: the SHA-256 of the token")
+	}
 	if c.Auth.JWT.JWKS != "" && c.Auth.Tenants == "" {
 		wrong("auth.tenants", "is required with auth.jwt.jwks: it says what each tenant may do")
 	}

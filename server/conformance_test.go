@@ -83,7 +83,7 @@ func inProcess(s *Service) invoke {
 // over calls through a connection.
 func over(conn *grpc.ClientConn) invoke {
 	return func(ctx context.Context, method string, request, answer proto.Message) error {
-		return conn.Invoke(ctx, "/"+adjutantv1.RoutingService_ServiceDesc.ServiceName+"/"+method, request, answer)
+		return conn.Invoke(ctx, "/"+serviceName+"/"+method, request, answer)
 	}
 }
 

@@ -100,7 +100,7 @@ func (r *running) waitFor(tb testing.TB, status healthv1.HealthCheckResponse_Ser
 	tb.Helper()
 	ctx, cancel := context.WithCancel(tb.Context())
 	defer cancel()
-	watch, err := healthv1.NewHealthClient(r.conn).Watch(ctx, &healthv1.HealthCheckRequest{Service: adjutantv1.RoutingService_ServiceDesc.ServiceName}, grpc.WaitForReady(true))
+	watch, err := healthv1.NewHealthClient(r.conn).Watch(ctx, &healthv1.HealthCheckRequest{Service: serviceName}, grpc.WaitForReady(true))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -124,11 +124,17 @@ func (r *running) logged() string {
 // get asks the admin port.
 func (r *running) get(tb testing.TB, path string) (code int, body string) {
 	tb.Helper()
+	return r.ask(tb, path, nil)
+}
+
+func (r *running) ask(tb testing.TB, path string, header http.Header) (code int, body string) {
+	tb.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	request, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, "http://"+r.AdminAddr().String()+path, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
+	request.Header = header
 	response, err := client.Do(request)
 	if err != nil {
 		tb.Fatal(err)

@@ -21,7 +21,7 @@ func TestHealthFollowsTheServer(t *testing.T) {
 	if code, _ := r.get(t, "/readyz"); code != 200 {
 		t.Errorf("/readyz answers %d while serving", code)
 	}
-	for _, service := range []string{"", adjutantv1.RoutingService_ServiceDesc.ServiceName} {
+	for _, service := range []string{"", serviceName} {
 		answer, err := healthv1.NewHealthClient(r.conn).Check(t.Context(), &healthv1.HealthCheckRequest{Service: service})
 		if err != nil || answer.GetStatus() != healthv1.HealthCheckResponse_SERVING {
 			t.Errorf("health of %q: %v, %v", service, answer, err)

@@ -3,10 +3,12 @@ package server
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/tap"
 
 	adjutantv1 "github.com/adjutant-dev/adjutant/api/adjutant/v1"
 )
@@ -33,6 +35,24 @@ func (l *limiter) leave() { l.inFlight.Add(-1) }
 // retryAfter is what a refused caller is told to wait. Calls take far less than a
 // millisecond, so that a place is free long before.
 const retryAfter = 100 * time.Millisecond
+
+// boundTime gives a call of ours its longest time, unless its caller gave it less. It
+// is a tap, which gRPC runs before it makes the stream, because only there does the
+// bound also end the reading of a message that comes slowly or never.
+func boundTime(most time.Duration) tap.ServerInHandle {
+	const ours = "/" + serviceName + "/"
+	return func(ctx context.Context, info *tap.Info) (context.Context, error) {
+		if !strings.HasPrefix(info.FullMethodName, ours) {
+			return ctx, nil // a watch of health goes on for as long as it likes
+		}
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < most {
+			return ctx, nil
+		}
+		bounded, cancel := context.WithTimeout(ctx, most)
+		_ = cancel // the stream's own context is the parent, and ends it
+		return bounded, nil
+	}
+}
 
 func (l *limiter) intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	if _, ours := info.Server.(*Service); !ours {

@@ -110,7 +110,7 @@ func newMetrics(meter metric.Meter, t *tally) (*metrics, error) {
 	m.calls = map[string]*[codes.Unauthenticated + 1][]metric.RecordOption{}
 	methods := []string{methodOther, "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"}
 	for _, method := range adjutantv1.RoutingService_ServiceDesc.Methods {
-		methods = append(methods, "/"+adjutantv1.RoutingService_ServiceDesc.ServiceName+"/"+method.MethodName)
+		methods = append(methods, "/"+serviceName+"/"+method.MethodName)
 	}
 	for _, method := range methods {
 		m.calls[method] = callOptions(method)

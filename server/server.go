@@ -25,7 +25,6 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
-	adjutantv1 "github.com/adjutant-dev/adjutant/api/adjutant/v1"
 	"github.com/adjutant-dev/adjutant/routing"
 )
 
@@ -44,6 +43,9 @@ func Run(ctx context.Context, config Config, stderr io.Writer) error {
 	}
 	return s.Serve(ctx)
 }
+
+// serviceName is the service's in the contract.
+const serviceName = "adjutant.v1.RoutingService"
 
 // streamWorkers is how many goroutines a core wait for calls.
 const streamWorkers = 16
@@ -102,7 +104,7 @@ func open(ctx context.Context, config Config, stderr io.Writer, listener, admin 
 		return nil, err
 	}
 	if admin != nil {
-		s.admin = newAdmin(s.telemetry, s.ready)
+		s.admin = newAdmin(config, s.telemetry, s.ready)
 	}
 	calls := &limiter{most: config.Limits.calls()}
 	s.grpc = s.newGRPC(NewService(s.router, time.Now, s.log), calls)
@@ -274,6 +276,7 @@ func (s *Server) newGRPC(service *Service, calls *limiter) *grpc.Server {
 		grpc.NumStreamWorkers(uint32(streamWorkers*runtime.GOMAXPROCS(0))),
 		grpc.ChainUnaryInterceptor(unaryInterceptors(s.telemetry, s.log, s.identify, calls)...),
 		grpc.ChainStreamInterceptor(streamInterceptors(s.telemetry, s.log, s.identify)...),
+		grpc.InTapHandle(boundTime(limits.CallTime)),
 		grpc.MaxRecvMsgSize(limits.MessageBytes),
 		grpc.MaxHeaderListSize(uint32(limits.HeaderBytes)),
 		grpc.MaxConcurrentStreams(uint32(limits.Streams)),
@@ -305,13 +308,13 @@ func (openHealth) AuthFuncOverride(ctx context.Context, _ string) (context.Conte
 
 // notServing is the state before the first snapshot.
 func (s *Server) notServing() {
-	s.health.SetServingStatus(adjutantv1.RoutingService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_NOT_SERVING)
+	s.health.SetServingStatus(serviceName, healthv1.HealthCheckResponse_NOT_SERVING)
 	s.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
 }
 
 // ready reports what health says of the service.
 func (s *Server) ready() bool {
-	answer, err := s.health.Check(context.Background(), &healthv1.HealthCheckRequest{Service: adjutantv1.RoutingService_ServiceDesc.ServiceName})
+	answer, err := s.health.Check(context.Background(), &healthv1.HealthCheckRequest{Service: serviceName})
 	return err == nil && answer.GetStatus() == healthv1.HealthCheckResponse_SERVING
 }
 
