@@ -78,6 +78,8 @@ type metrics struct {
 var (
 	shedForConcurrency = addOptions(attribute.String(attrReason, "concurrency"))
 	shedForRate        = addOptions(attribute.String(attrReason, "rate"))
+	reloadLoaded       = addOptions(attribute.String(attrResult, "loaded"))
+	reloadRefused      = addOptions(attribute.String(attrResult, "refused"))
 )
 
 // Calls take tens of microseconds to a few milliseconds: the conventions' buckets
@@ -106,6 +108,14 @@ func newMetrics(meter metric.Meter, t *tally) (*metrics, error) {
 	errs = append(errs, err)
 	m.reloaded, err = meter.Float64Gauge(metricReloaded, metric.WithUnit("s"), metric.WithDescription("Unix time of the last snapshot that was loaded."))
 	errs = append(errs, err)
+
+	// A counter that is not there until it counts hides its first event from rates.
+	none := context.Background()
+	m.panics.Add(none, 0)
+	m.shed.Add(none, 0, shedForConcurrency...)
+	m.shed.Add(none, 0, shedForRate...)
+	m.reloads.Add(none, 0, reloadLoaded...)
+	m.reloads.Add(none, 0, reloadRefused...)
 
 	m.calls = map[string]*[codes.Unauthenticated + 1][]metric.RecordOption{}
 	methods := []string{methodOther, "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"}
@@ -249,13 +259,13 @@ func (m *metrics) observe(meter metric.Meter, inFlight func() int64, snapshot fu
 
 // loaded tells that a snapshot is in force.
 func (m *metrics) loaded(ctx context.Context) {
-	m.reloads.Add(ctx, 1, metric.WithAttributes(attribute.String(attrResult, "loaded")))
+	m.reloads.Add(ctx, 1, reloadLoaded...)
 	m.reloadOK.Record(ctx, 1)
 	m.reloaded.Record(ctx, float64(time.Now().Unix()))
 }
 
 // refused tells that files were not put in force.
 func (m *metrics) refused(ctx context.Context) {
-	m.reloads.Add(ctx, 1, metric.WithAttributes(attribute.String(attrResult, "refused")))
+	m.reloads.Add(ctx, 1, reloadRefused...)
 	m.reloadOK.Record(ctx, 0)
 }
