@@ -592,12 +592,24 @@ func (l *loader) rates(lm *loadedModel, path string, entry rateEntry) Rates {
 
 // exact makes sure that every product of multipliers that a call can meet is exact.
 func (l *loader) exact(lm *loadedModel, m *Model) {
-	places := []Multiplier{Unchanged}
-	for _, r := range m.Regions {
-		places = append(places, r.By)
-	}
+	offers := []Offer{m.Offer()}
 	for _, h := range m.Hosts {
-		places = append(places, h.By)
+		offers = append(offers, Offer{Model: m, Host: h.Host, Profile: h.Profile, by: h.By})
+	}
+	var places []Multiplier
+	for _, o := range offers {
+		places = append(places, o.by)
+		if o.pinned() {
+			continue
+		}
+		for _, r := range m.Regions {
+			by, ok := o.by.times(r.By)
+			if !ok {
+				l.fail(lm.doc, lm.path+".regions", "multiplier %s times %s needs more than six decimals", r.By, o.by)
+				continue
+			}
+			places = append(places, by)
+		}
 	}
 	for _, t := range m.Tiers {
 		for _, by := range places {

@@ -21,6 +21,9 @@ type Offer struct {
 // Offer gives the model as its provider sells it.
 func (m *Model) Offer() Offer { return Offer{Model: m, by: Unchanged} }
 
+// pinned reports whether the name says its region itself, at that region's price.
+func (o Offer) pinned() bool { return o.Host == "bedrock" || o.Profile != "" }
+
 // UnknownModelError says that no model has the name.
 type UnknownModelError struct {
 	Name    string

@@ -11,8 +11,8 @@ import (
 type Terms struct {
 	ServiceTier ServiceTier
 	// Region pins inference to a geography, "us" or "eu"; "" and "global" do not. A
-	// model without regional prices costs the same everywhere, and the names of
-	// cloud hosts say their region themselves: for both it changes nothing.
+	// model without regional prices costs the same everywhere, and a name of Bedrock's
+	// or of a regional deployment says its region itself: for both it changes nothing.
 	Region string
 	AsOf   time.Time // the moment whose prices hold; must be set
 }
@@ -257,7 +257,7 @@ func (o Offer) sheet(inputTokens int64, t *Terms) (sheet, error) {
 			}
 		}
 	}
-	if o.Host == "" && len(m.Regions) > 0 && t.Region != "" && !strings.EqualFold(t.Region, "global") {
+	if !o.pinned() && len(m.Regions) > 0 && t.Region != "" && !strings.EqualFold(t.Region, "global") {
 		region := m.region(t.Region)
 		if region == nil {
 			return s, m.noRegion(t.Region)

@@ -155,8 +155,8 @@ func (b *bpe) sample(ctx context.Context, text string, f *family) (int64, error)
 	if approximated == 0 {
 		return whole, ctx.Err()
 	}
-	// Neither factor exceeds the bytes of the text, so the product fits for any text
-	// below 2^31 bytes times the 256 kB of the samples.
+	// At most five tokens a byte in a text below 2^31 bytes, times one a byte in the
+	// 256 kB of samples: the product fits.
 	return whole * counted / approximated, ctx.Err()
 }
 
