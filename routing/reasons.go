@@ -219,7 +219,7 @@ func (d *deciding) exclusion(c *candidate) Reason {
 			w = w.s(", outside ").s(d.floor.String()).s(" to ").s(d.ceiling.String())
 		}
 	case ExcludedRegion:
-		w = w.s(" is not offered in region ").quoted(d.terms.Region)
+		w = w.s(" is not stated to be offered in region ").quoted(d.terms.Region)
 	case ExcludedServiceTier:
 		w = w.s(" is not sold in service tier ").s(d.terms.ServiceTier.String())
 	case ExcludedAttempted:

@@ -217,6 +217,10 @@ func (d *deciding) weigh(c *candidate) error {
 	case m.Released != 0 && pricing.DateOf(d.req.AsOf) < m.Released:
 		c.excluded = ExcludedNoPrice
 		return nil
+	case pinned(d.terms.Region) && len(m.Regions) == 0:
+		// Its price would be the same, but nothing says that it can be kept there.
+		c.excluded = ExcludedRegion
+		return nil
 	}
 	price, err := c.offer.PriceTotal(c.usage, d.terms)
 	if err != nil {
@@ -251,6 +255,9 @@ func (d *deciding) weigh(c *candidate) error {
 	exclude(want.MaxLatency > 0 && (!speedKnown || seconds > want.MaxLatency.Seconds()), ExcludedLatency, false)
 	return nil
 }
+
+// pinned reports whether a region asks for inference in one place.
+func pinned(region string) bool { return region != "" && region != "global" }
 
 // priceExclusion turns an error of pricing into the gate that it stands for. Only
 // amounts that do not fit remain errors.

@@ -209,7 +209,8 @@ type RouteRequest struct {
 	PlanMode PlanMode `protobuf:"varint,5,opt,name=plan_mode,json=planMode,proto3,enum=adjutant.v1.PlanMode" json:"plan_mode,omitempty"`
 	// The service tier that the call will be made in. Unset: SERVICE_TIER_STANDARD. A model that is not sold in it is excluded.
 	ServiceTier ServiceTier `protobuf:"varint,6,opt,name=service_tier,json=serviceTier,proto3,enum=adjutant.v1.ServiceTier" json:"service_tier,omitempty"`
-	// Pins inference to a region, such as "us": prices include its uplift. Empty: not pinned.
+	// Pins inference to a region, such as "us": prices include its uplift, and models that are not stated to be offered there
+	// are excluded. Empty: not pinned.
 	Region string `protobuf:"bytes,7,opt,name=region,proto3" json:"region,omitempty"`
 	// The time to decide as of, which selects prices and retirements; so that a decision can be replayed. Unset: now.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
