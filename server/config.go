@@ -36,10 +36,13 @@ type Config struct {
 	// certificates are looked at for changes.
 	ReloadEvery time.Duration `yaml:"reload_every"`
 
-	TLS    TLSConfig  `yaml:"tls"`
-	Auth   AuthConfig `yaml:"auth"`
-	Log    LogConfig  `yaml:"log"`
-	Limits Limits     `yaml:"limits"`
+	TLS  TLSConfig  `yaml:"tls"`
+	Auth AuthConfig `yaml:"auth"`
+	Log  LogConfig  `yaml:"log"`
+
+	DecisionLog DecisionLogConfig `yaml:"decision_log"`
+
+	Limits Limits `yaml:"limits"`
 
 	// Drain is how long the server goes on serving after it has told that it is
 	// stopping, so that balancers and clients have time to go elsewhere.
@@ -61,6 +64,16 @@ type AuthConfig struct {
 	// AdminToken is the SHA-256, in hex, of the bearer token that the admin port asks
 	// for, except for health. Empty means that whoever reaches the port may read it.
 	AdminToken string `yaml:"admin_token_sha256"`
+}
+
+// DecisionLogConfig says where decisions are noted: one JSON line each, without text.
+type DecisionLogConfig struct {
+	// To is a file that is appended to, or - for standard output. Empty means that
+	// decisions are not noted.
+	To string `yaml:"to"`
+	// KeyFile holds the key of a keyed hash of the task's text, at least 16 bytes, so
+	// that equal tasks can be told. Empty means no hash.
+	KeyFile string `yaml:"key_file"`
 }
 
 // LogConfig says what is logged. Lines are JSON, and never hold text of tasks.
@@ -121,6 +134,9 @@ func (c Config) Validate() error {
 func (c Config) validate(wrong func(key, format string, args ...any)) {
 	if _, _, err := network(c.Listen); err != nil {
 		wrong("listen", "%v", err)
+	}
+	if c.DecisionLog.KeyFile != "" && c.DecisionLog.To == "" {
+		wrong("decision_log.key_file", "a key without a log: name decision_log.to as well")
 	}
 	if c.AdminListen != "" {
 		if _, _, err := network(c.AdminListen); err != nil {

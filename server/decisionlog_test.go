@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	adjutantv1 "github.com/adjutant-dev/adjutant/api/adjutant/v1"
 	"github.com/adjutant-dev/adjutant/classifier"
 	"github.com/adjutant-dev/adjutant/routing"
 )
@@ -101,5 +102,29 @@ func TestDecisionLogRefusesShortKey(t *testing.T) {
 	}
 	if _, err := openDecisionLog("-", key); err == nil || !strings.Contains(err.Error(), "16 or more") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestServedDecisionsAreLogged routes over the wire and reads the log after the stop.
+func TestServedDecisionsAreLogged(t *testing.T) {
+	config := testConfig()
+	config.DecisionLog.To = filepath.Join(t.TempDir(), "decisions.jsonl")
+	r := startInMemory(t, config)
+	answer, err := r.Route(t.Context(), &adjutantv1.RouteRequest{
+		Task: &adjutantv1.Task{Input: &adjutantv1.Task_Prompt{Prompt: "rename xyzzy.txt to kebab-case"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	if err := <-r.done; err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(config.DecisionLog.To)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(data); strings.Count(text, "\n") != 1 || !strings.Contains(text, answer.GetDecision().GetId()) || strings.Contains(text, "xyzzy") {
+		t.Errorf("got %q for decision %s", text, answer.GetDecision().GetId())
 	}
 }

@@ -30,6 +30,7 @@ const (
 	metricSavings       = "adjutant.cost.savings"
 	metricInFlight      = "adjutant.calls.in_flight"
 	metricShed          = "adjutant.calls.shed"
+	metricUnlogged      = "adjutant.decision_log.missing"
 	metricPanics        = "adjutant.panics"
 	metricReloads       = "adjutant.reloads"
 	metricReloaded      = "adjutant.reload.last_success"
@@ -255,6 +256,17 @@ func (m *metrics) observe(meter metric.Meter, inFlight func() int64, snapshot fu
 			return nil
 		}))
 	return errors.Join(calls, name)
+}
+
+// observeDecisionLog reports what the decision log could not note.
+func (m *metrics) observeDecisionLog(meter metric.Meter, l *decisionLog) error {
+	_, err := meter.Int64ObservableCounter(metricUnlogged, metric.WithUnit("{decision}"), metric.WithDescription("Decisions that are missing in the decision log, by reason."),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(l.dropped.Load(), metric.WithAttributes(attribute.String(attrReason, "behind")))
+			o.Observe(l.failed.Load(), metric.WithAttributes(attribute.String(attrReason, "write_failed")))
+			return nil
+		}))
+	return err
 }
 
 // loaded tells that a snapshot is in force.

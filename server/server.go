@@ -59,6 +59,8 @@ type Server struct {
 	state     atomic.Pointer[state] // nil until loaded
 	signed    *signedTokens         // nil where signed tokens are not taken
 
+	decisions *decisionLog // nil for none
+
 	grpc     *grpc.Server
 	health   *health.Server
 	listener net.Listener
@@ -107,7 +109,17 @@ func open(ctx context.Context, config Config, stderr io.Writer, listener, admin 
 		s.admin = newAdmin(config, s.telemetry, s.ready)
 	}
 	calls := &limiter{most: config.Limits.calls()}
-	s.grpc = s.newGRPC(NewService(s.router, time.Now, s.log), calls)
+	service := NewService(s.router, time.Now, s.log)
+	if config.DecisionLog.To != "" {
+		if s.decisions, err = openDecisionLog(config.DecisionLog.To, config.DecisionLog.KeyFile); err != nil {
+			return nil, err
+		}
+		service.decisions = s.decisions
+		if err := s.telemetry.observeDecisionLog(s.telemetry.meter, s.decisions); err != nil {
+			return nil, err
+		}
+	}
+	s.grpc = s.newGRPC(service, calls)
 	if err := s.telemetry.observe(s.telemetry.meter, calls.inFlight.Load, s.snapshot); err != nil {
 		return nil, err
 	}
@@ -251,6 +263,7 @@ func (s *Server) close() {
 	if s.adminListener != nil {
 		_ = s.adminListener.Close()
 	}
+	s.decisions.close()
 	if s.telemetry != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()

@@ -19,6 +19,8 @@ type Service struct {
 	router func() *routing.Router
 	now    func() time.Time
 	log    *slog.Logger
+
+	decisions *decisionLog // nil for none
 }
 
 // NewService answers with what router gives, asked once a call, so that a call sees
@@ -88,6 +90,7 @@ func (s *Service) route(ctx context.Context, r *routing.Router, req *adjutantv1.
 	answer := &adjutantv1.RouteResponse{Decision: decisionOf(&got)}
 	answer.Decision.Id = rand.Text()
 	answer.Decision.Snapshot = r.Snapshot()
+	s.decisions.record(answer.Decision.GetId(), r.Snapshot(), s.now(), &request, &got)
 	c.done(stageAnswer)
 	return answer, nil
 }
