@@ -1,6 +1,6 @@
 # Bases are pinned by the digest of their multi-platform index; the tag beside it
 # is for the reader. A mirror, or a base of one's own, goes in by --build-arg.
-ARG BUILD_BASE=docker.io/library/golang:1.26.8-bookworm@sha256:dc9ad6c05acc7a88e5b71bde60a5fe3bd4b9f0db209011711b464107438a8107
+ARG BUILD_BASE=golang:1.26.8-bookworm@sha256:dc9ad6c05acc7a88e5b71bde60a5fe3bd4b9f0db209011711b464107438a8107
 ARG RUN_BASE=gcr.io/distroless/static-debian13:nonroot@sha256:e2e927ec666bae08560abb3c55d0659eceabb657f56b6782ab500a9fc7f555e3
 
 # Go cross-compiles, so the build runs on the builder's own platform.
