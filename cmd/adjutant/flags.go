@@ -238,7 +238,7 @@ func enum[E ~int32](target *E, prefix string, values map[string]int32) func(stri
 // each reads one or more values of an enum, with commas between, and adds them.
 func each[E ~int32](target *[]E, prefix string, values map[string]int32) func(string) error {
 	return func(s string) error {
-		for _, name := range strings.Split(s, ",") {
+		for name := range strings.SplitSeq(s, ",") {
 			var value E
 			if err := enum(&value, prefix, values)(name); err != nil {
 				return err

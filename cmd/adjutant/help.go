@@ -33,8 +33,8 @@ Improve
 'adjutant COMMAND --help' has the flags and examples.
 
 Exit codes: 0 done; 1 the work failed, or at least one request was refused;
-2 the command line is wrong; 3 healthcheck: not serving or not reachable;
-130 interrupted.
+2 the command line or a setting is wrong; 3 healthcheck: not serving or not
+reachable; 130 interrupted.
 `
 
 const taskHelp = `About the task
@@ -274,19 +274,24 @@ Who may call
   --tls-certificate FILE, --tls-key FILE
                         PEM files; without them connections are not encrypted
   --tls-client-ca FILE  PEM file of who must have signed a client's certificate
-  --tenants FILE        who may call, with what; without it everybody may
+  --auth-tenants FILE   who may call, with what; without it everybody may
 
-` + snapshotHelp + `  --check               load all of it, say every mistake, and serve nothing
-  --reload-every TIME   how often files are looked at for changes (default 10s); SIGHUP
-                        looks at once. A file with mistakes leaves the old in force
+Decided with
+  --catalogue FILE      models and prices over the built-in ones; repeat it
+  --policy-file FILE    policies beside the built-in ones; repeat it
+  --weights FILE        other classifier weights than the built-in ones
+  --reload-every TIME   how often these files are looked at for changes (default 10s);
+                        SIGHUP looks at once. What has mistakes is not put in force
 
 How it runs
+  --check               read all of it, say every mistake, and serve nothing
+  --config FILE         settings as YAML; flags and ADJUTANT_* variables go over them
   --log-level LEVEL     debug, info (the default), warn or error; lines are JSON on
                         standard error and never hold text of tasks
   --drain TIME          how long to go on serving after a signal, while health already
                         says NOT_SERVING (default 5s)
   --shutdown TIME       how long calls that still run have then (default 20s)
 
-OpenTelemetry is set up by the standard OTEL_* variables. Ask for the health with
-'adjutant healthcheck', and for an answer with any gRPC client: reflection is on.
+Every setting is a flag, a variable and a key of the file: docs/configuration.md lists
+them. OpenTelemetry is set up by the standard OTEL_* variables.
 `

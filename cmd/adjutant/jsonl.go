@@ -233,8 +233,7 @@ var protojsonError = regexp.MustCompile(`\(line \d+:(\d+)\): (unknown field "\w{
 // notARequest says what is wrong with a line. It never quotes the line beyond the
 // names of fields: what protojson would quote may be text of a task.
 func notARequest(line []byte, err error) error {
-	var syntax *json.SyntaxError
-	if errors.As(json.Unmarshal(line, new(json.RawMessage)), &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(line, new(json.RawMessage))); ok {
 		return status.Errorf(codes.InvalidArgument, "the line is not JSON: it goes wrong at byte %d", syntax.Offset)
 	}
 	if m := protojsonError.FindStringSubmatch(err.Error()); m != nil {
@@ -286,6 +285,9 @@ func errorJSON(err error) []byte {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(answer) // strings and checked JSON only: it can't fail
+	if err := encoder.Encode(answer); err != nil {
+		// It holds strings and JSON that protojson wrote, so this is out of reach.
+		return []byte(`{"error":{"code":"INTERNAL","message":"the error can't be written as JSON"}}`)
+	}
 	return out.Bytes()
 }

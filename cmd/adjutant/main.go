@@ -16,7 +16,7 @@ import (
 const (
 	exitOK          = 0
 	exitFailed      = 1   // the work failed, or at least one request was refused
-	exitUsage       = 2   // unknown command or flag, a bad value, no task
+	exitUsage       = 2   // unknown command or flag, a bad value or setting, no task
 	exitUnhealthy   = 3   // healthcheck: not serving, or not reachable
 	exitInterrupted = 130 // stopped by a signal: 128 + SIGINT, as shells have it
 )

@@ -86,7 +86,7 @@ func TestHelp(t *testing.T) {
 
 // TestHelpNamesEveryFlag holds the hand-written texts and the flags together.
 func TestHelpNamesEveryFlag(t *testing.T) {
-	word := regexp.MustCompile(`--([a-z][a-z-]*)`)
+	word := regexp.MustCompile(`--([a-z][a-z0-9-]*)`)
 	for _, c := range commands() {
 		f := newFlags()
 		c.define(f)
@@ -102,6 +102,19 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 				if m[1] != "help" {
 					named = append(named, m[1])
 				}
+			}
+		}
+		if c.name == "serve" {
+			// Its help has what most people need; the reference has all.
+			reference, err := os.ReadFile("../../docs/configuration.md")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range word.FindAllStringSubmatch(string(reference), -1) {
+				if !slices.Contains(have, m[1]) {
+					t.Errorf("docs/configuration.md names --%s, which serve does not have", m[1])
+				}
+				have = slices.DeleteFunc(have, func(name string) bool { return name == m[1] && !slices.Contains(named, name) })
 			}
 		}
 		for _, name := range have {
@@ -247,7 +260,8 @@ func TestExitCodes(t *testing.T) {
 		{"no file to check", "", []string{"models", "check"}, exitUsage, "adjutant models check FILE"},
 		{"no data", "", []string{"evaluate"}, exitUsage, "--data FILE.jsonl"},
 		{"no output", "", []string{"train"}, exitUsage, "--out"},
-		{"bad address", "", []string{"serve", "--listen", "nowhere"}, exitUsage, "listen"},
+		{"bad setting", "", []string{"serve", "--listen", "nowhere"}, exitUsage, `--listen: "nowhere" is not an address`},
+		{"bad files", "", []string{"serve", "--check", "--policy-file", "none.yaml"}, exitFailed, "none.yaml"},
 		{"nobody there", "", []string{"healthcheck", "--address", "127.0.0.1:1"}, exitUnhealthy, "127.0.0.1:1"},
 		{"bad timeout", "", []string{"healthcheck", "--timeout", "0s"}, exitUsage, "above 0"},
 		{"nothing to answer", "", []string{"classify", "--jsonl"}, exitOK, ""},
@@ -279,5 +293,32 @@ func TestInterrupted(t *testing.T) {
 		if code := Main(ctx, args, stdin, io.Discard, &stderr); code != exitInterrupted || stderr.Len() > 0 {
 			t.Errorf("%q exits with %d, %q; want %d in silence", args, code, stderr.String(), exitInterrupted)
 		}
+	}
+}
+
+// TestTrainAndEvaluate makes weights from a few labelled tasks and judges them.
+func TestTrainAndEvaluate(t *testing.T) {
+	dir := t.TempDir()
+	tasks, weights := filepath.Join(dir, "tasks.jsonl"), filepath.Join(dir, "weights.bin")
+	var rows strings.Builder
+	for _, tier := range []string{"repetition", "making", "judgment"} {
+		for i := range 10 {
+			fmt.Fprintf(&rows, `{"text": "task %d of %s", "tier": %q, "stage": "execution", "output_tokens": 50}`+"\n", i, tier, tier)
+		}
+	}
+	if err := os.WriteFile(tasks, []byte(rows.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := adjutant(t, "", "train", "--corpus", dir, "--out", weights)
+	if code != exitOK || !strings.Contains(stdout, weights+".provenance.json") {
+		t.Fatalf("train exits with %d: %s%s", code, stdout, stderr)
+	}
+	code, stdout, stderr = adjutant(t, rows.String(), "evaluate", "--weights", weights, "--data", "-", "--json")
+	if code != exitOK || !strings.Contains(stdout, `"rows": 30`) {
+		t.Errorf("evaluate exits with %d: %s%s", code, stdout, stderr)
+	}
+	code, _, stderr = adjutant(t, "", "evaluate", "--weights", tasks, tasks)
+	if code != exitFailed || !strings.Contains(stderr, "tasks.jsonl") {
+		t.Errorf("evaluate with a bad weights file exits with %d: %s", code, stderr)
 	}
 }

@@ -29,7 +29,11 @@ import (
 // In commands, "go run ./cmd/adjutant" is this program, and grpcurl a stand-in that
 // answers without a server: the module of the real one is not this one's.
 func TestREADME(t *testing.T) {
-	const path = "../../README.md"
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, "README.md")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +45,7 @@ func TestREADME(t *testing.T) {
 		var out strings.Builder
 		for _, example := range examples(block) {
 			ran++
-			got := example.run(t, bin)
+			got := example.run(t, bin, root)
 			if normal(got) == normal(example.output) {
 				got = example.output // keep what differs from run to run
 			} else if !*update {
@@ -93,8 +97,8 @@ func examples(block string) []example {
 }
 
 // run runs the command in the repository's root.
-func (e example) run(t *testing.T, bin string) string {
-	out, err := inShell(t, bin, "../..", strings.NewReplacer("go run ./cmd/adjutant", "adjutant", "go tool -modfile=tools/go.mod grpcurl", "grpcurl").Replace(e.command))
+func (e example) run(t *testing.T, bin, root string) string {
+	out, err := inShell(t, bin, root, strings.NewReplacer("go run ./cmd/adjutant", "adjutant", "go tool -modfile=tools/go.mod grpcurl", "grpcurl").Replace(e.command))
 	if err != nil {
 		t.Errorf("$ %s: %v", e.command, err)
 	}
@@ -133,18 +137,7 @@ func inShell(t *testing.T, bin, dir, command string) (string, error) {
 	if err != nil || !alone {
 		return string(out), err
 	}
-	before, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	if err := os.Chdir(dir); err != nil {
-		return "", err
-	}
-	defer func() {
-		if err := os.Chdir(before); err != nil {
-			t.Error(err)
-		}
-	}()
+	t.Chdir(dir)
 	var both bytes.Buffer
 	if code := Main(t.Context(), strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"), nil, &both, &both); code != exitOK {
 		err = fmt.Errorf("exit code %d", code)
@@ -201,7 +194,7 @@ func grpcurl(args []string) error {
 	if err := json.Indent(&out, text, "", "  "); err != nil {
 		return err
 	}
-	_, err = fmt.Println(out.String())
+	_, err = fmt.Fprintln(os.Stdout, out.String())
 	return err
 }
 

@@ -208,7 +208,7 @@ func writeDecision(w io.Writer, prompt string, answer *adjutantv1.RouteResponse)
 	if planned {
 		for i, s := range plan.Steps {
 			fmt.Fprintf(&out, "\nStep %d: %s with %s, %s\n", i+1, stageName(s.Stage), ref(s.Model), dollars(s.Estimate.GetExpected()))
-			for _, paragraph := range strings.Split(s.Instruction, "\n") {
+			for paragraph := range strings.SplitSeq(s.Instruction, "\n") {
 				wrapped(&out, "  | ", "  | ", paragraph)
 			}
 		}

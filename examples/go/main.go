@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log"
 	"os"
 	"time"
 
@@ -18,20 +17,25 @@ import (
 )
 
 func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
 	address := "127.0.0.1:50051"
 	if len(os.Args) > 1 {
 		address = os.Args[1]
 	}
 	connection, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	defer connection.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if err := ask(ctx, adjutantv1.NewRoutingServiceClient(connection), os.Stdout); err != nil {
-		log.Fatal(err)
-	}
+	return ask(ctx, adjutantv1.NewRoutingServiceClient(connection), os.Stdout)
 }
 
 func ask(ctx context.Context, client adjutantv1.RoutingServiceClient, out io.Writer) error {
