@@ -109,8 +109,9 @@ func parsePageToken(s string) (pageToken, bool) {
 		request: binary.BigEndian.Uint64(b[1:]),
 		asOf:    time.Unix(int64(binary.BigEndian.Uint64(b[9:])), 0).UTC(),
 	}
-	t.provider, t.id, _ = strings.Cut(string(b[fixed:]), "/")
-	return t, timestamppb.New(t.asOf).IsValid()
+	var whole bool
+	t.provider, t.id, whole = strings.Cut(string(b[fixed:]), "/")
+	return t, whole && timestamppb.New(t.asOf).IsValid()
 }
 
 // fingerprint names what must not change from page to page.
