@@ -65,6 +65,22 @@ func TestREADME(t *testing.T) {
 	}
 }
 
+// TestLinks holds that what the README and the examples link to is there.
+func TestLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^):#]+)\)`)
+	for _, page := range []string{"../../README.md", "../../examples/README.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+				t.Errorf("%s links to %s: %v", page, m[1], err)
+			}
+		}
+	}
+}
+
 // example is a command and what it prints.
 type example struct{ command, output string }
 

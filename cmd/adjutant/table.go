@@ -186,7 +186,7 @@ func writeDecision(w io.Writer, prompt string, answer *adjutantv1.RouteResponse)
 		}
 	}
 	lines = append(lines,
-		[2]string{"price", fmt.Sprintf("%s (%s to %s)", dollars(d.Estimate.GetExpected()), dollars(d.Estimate.GetLow()), dollars(d.Estimate.GetHigh()))},
+		[2]string{"price", priceRange(d.Estimate)},
 		[2]string{"in the end", fmt.Sprintf("%s with time and failure; chance of failure %s", dollars(d.ExpectedTotal), percent(d.FailureProbability))},
 	)
 	if d.Baseline != nil {
@@ -230,6 +230,14 @@ func writeDecision(w io.Writer, prompt string, answer *adjutantv1.RouteResponse)
 	}
 	_, err := w.Write(out.Bytes())
 	return err
+}
+
+// priceRange gives the expected amount and how far it may be off.
+func priceRange(e *adjutantv1.CostEstimate) string {
+	if exact(e.GetLow()) == exact(e.GetHigh()) {
+		return dollars(e.GetExpected())
+	}
+	return fmt.Sprintf("%s (%s to %s)", dollars(e.GetExpected()), dollars(e.GetLow()), dollars(e.GetHigh()))
 }
 
 // detailedEstimates is up to how many models the line items are printed.
