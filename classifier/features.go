@@ -28,7 +28,7 @@ const (
 // channelScale weighs the channels against each other and against the named
 // features: how far training may lean on them.
 var channelScale = [channels]float32{
-	channelWords + int(zoneAsk): 3, channelWords + int(zoneRest): 0.4, channelWords + int(zoneMaterial): 0.3,
+	channelWords + int(zoneAsk): 3, channelWords + int(zoneRest): 0.4, channelWords + int(zoneMaterial): 0.6,
 	channelWords + int(zonePrevUser): 0.4, channelWords + int(zonePrevAsst): 0.3, channelWords + int(zoneSystem): 0.3,
 	channelChars + int(zoneAsk): 2, channelChars + int(zoneRest): 0.3, channelChars + int(zoneMaterial): 0.2,
 	channelChars + int(zonePrevUser): 0, channelChars + int(zonePrevAsst): 0, channelChars + int(zoneSystem): 0,

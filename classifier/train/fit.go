@@ -21,12 +21,14 @@ type example struct {
 // The constants of the optimiser, chosen on the real rows by leaving sources out;
 // docs/decisions/0003-classifier.md has the tries.
 const (
-	epochs      = 5
-	rate        = 0.3
+	epochs      = 8
+	rate        = 0.2
 	decayHashed = 1e-2
-	decayNamed  = 1e-3
-	smoothing   = 0.05 // share of a label that is spread over the other tiers
-	minRows     = 2    // a feature of fewer rows is left out
+	decayNamed  = 3e-3
+	smoothing   = 0.1 // share of a label that is spread over the other tiers
+	minRows     = 2   // a feature of fewer rows is left out
+	splitWeight = 4   // of a row that is to be split: they are rare and dear to miss
+	dropout     = 0.3 // share of a row's hashed features that an epoch doesn't show
 )
 
 const columns = classifier.Columns
@@ -36,7 +38,9 @@ const columns = classifier.Columns
 // result has classifier.FeatureCount rows of columns weights.
 //
 // Each product is converted before it is added, which keeps the compiler from
-// fusing the two: the same bytes come out on every processor.
+// fusing the two: the same bytes come out on every processor. Dropping features at
+// random makes the rest carry the label too, which transfers better to words never
+// seen.
 func fit(ctx context.Context, examples []example) ([]float32, error) {
 	w := make([]float32, classifier.FeatureCount*columns)
 	steps := featureSteps(examples)
@@ -44,6 +48,7 @@ func fit(ctx context.Context, examples []example) ([]float32, error) {
 	for i := range order {
 		order[i] = i
 	}
+	var kept []classifier.Feature
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for epoch := range epochs {
 		if err := ctx.Err(); err != nil {
@@ -53,8 +58,14 @@ func fit(ctx context.Context, examples []example) ([]float32, error) {
 		fade := 1 - float32(epoch)/epochs
 		for _, n := range order {
 			e := &examples[n]
-			d := gradient(w, e, fade*e.weight)
+			kept = kept[:0]
 			for _, f := range e.features {
+				if f.Index >= classifier.Buckets || rnd.Float32() >= dropout {
+					kept = append(kept, f)
+				}
+			}
+			d := gradient(w, kept, e, fade*e.weight)
+			for _, f := range kept {
 				step := steps[f.Index]
 				if step == 0 {
 					continue
@@ -99,13 +110,16 @@ func featureSteps(examples []example) []float32 {
 }
 
 // gradient is that of the losses of all heads with respect to the scores.
-func gradient(w []float32, e *example, weight float32) (d [columns]float32) {
-	s := score(w, e.features)
+func gradient(w []float32, features []classifier.Feature, e *example, weight float32) (d [columns]float32) {
+	s := score(w, features)
 	softmaxGradient(s[classifier.ColumnTier:classifier.ColumnStage], d[classifier.ColumnTier:], e.tier)
 	if e.stage >= 0 {
 		softmaxGradient(s[classifier.ColumnStage:classifier.ColumnSplit], d[classifier.ColumnStage:], e.stage)
 	}
 	d[classifier.ColumnSplit] = float32(1/(1+exp(-float64(s[classifier.ColumnSplit])))) - e.split
+	if e.split > 0 {
+		d[classifier.ColumnSplit] *= splitWeight
+	}
 	if e.length == e.length {
 		d[classifier.ColumnLength] = max(-1, min(1, s[classifier.ColumnLength]-e.length))
 	}

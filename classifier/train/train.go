@@ -74,7 +74,7 @@ func Train(ctx context.Context, o Options) (*Result, error) {
 
 // calibrationFolds is how many models score the rows that calibration uses. Each
 // has not seen the sources of the rows that it scores.
-const calibrationFolds = 8
+const calibrationFolds = 5
 
 // CrossValidate scores the labelled real rows of dev.jsonl, each by a model that
 // was trained without any row of its source and calibrated without it: what a
@@ -245,9 +245,13 @@ func (d *data) add(name string, b []byte, part int, use string) error {
 	return nil
 }
 
-// The weight of a row in training. The hard prompts count less, since their
-// surfaces mislead on purpose.
-const hardWeight = 0.5
+// The weight of a row in training, where it isn't 1. The deliberately hard prompts
+// of a*.jsonl count less, since their surfaces mislead on purpose; those of n* and
+// o*.jsonl, written in the most various forms, count more.
+const (
+	hardWeight = 0.5
+	wideWeight = 2
+)
 
 func (d *data) extract() {
 	d.derive()
@@ -265,7 +269,7 @@ func (d *data) extract() {
 }
 
 // derive adds, for some rows of the corpus, conversations whose last turn leans on
-// them, with the same labels.
+// them, and the same ask with long material, with the same labels.
 func (d *data) derive() {
 	n := len(d.rows)
 	for i := range n {
@@ -280,6 +284,30 @@ func (d *data) derive() {
 		}}
 		d.rows = append(d.rows, r)
 	}
+	for i := range n {
+		r := d.rows[i]
+		if r.part != partCorpus || len(r.Task.Messages) != 1 || len(r.Task.Messages[0].Content) > 400 || !r.Split && i%25 != 3 {
+			continue
+		}
+		ask := r.Task.Messages[0].Content
+		r.Task = classifier.Task{Messages: r.Task.Messages, Material: classifier.Material{InputTokens: 4000 + int64(i%16)*1000}}
+		d.rows = append(d.rows, r)
+		long := strings.Repeat(records[i%len(records)], 30+i%50)
+		for _, text := range []string{ask + "\n\n" + long, long + "\n" + ask} {
+			r.Task = classifier.Prompt(text)
+			d.rows = append(d.rows, r)
+		}
+	}
+}
+
+// records are repeated to make the long material that is pasted beside an ask. It
+// must change neither the tier nor whether a split pays.
+var records = []string{
+	"Ines: so the tiles come on Monday, and Raul will be there to sign for them.\nRaul: fine. What about the tap?\nInes: the plumber has it, he wants an answer by Thursday.\nOle: I can call him after lunch.\n",
+	"The association met in the small hall. The treasurer read out the figures of the year. It was agreed to repair the fence before winter. Ms Falk offered to ask three firms for a price. The question of the lamps was put off.\n\n",
+	"4.2 The lessee keeps the premises clean and tells the lessor of any damage within three days. 4.3 Works that change the building need written consent. 4.4 Rent is due on the third working day of each month.\n\n",
+	"2026-04-11 06:02:13 INFO  batch=77 rows=1204 took=3.1s\n2026-04-11 06:02:19 WARN  batch=78 rows=0 took=0.0s\n2026-04-11 06:02:24 INFO  batch=79 rows=998 took=2.7s\n",
+	"id;name;town;since;amount\n1041;Berg;Lund;2014-05-02;310.50\n1042;Costa;Faro;2019-11-23;88.00\n1043;Duval;Metz;2021-02-14;129.90\n",
 }
 
 // approvals are an assistant's turn and what a user says to it.
@@ -297,8 +325,13 @@ var approvals = [][2]string{
 
 func newExample(r *Row) example {
 	e := example{features: classifier.Features(r.Task), tier: int(r.Tier) - 1, stage: int(r.Stage) - 1, weight: 1, length: float32(math.NaN())}
-	if r.part == partCorpus && strings.HasPrefix(r.Source, "a") {
-		e.weight = hardWeight
+	if r.part == partCorpus {
+		switch r.Source[0] {
+		case 'a':
+			e.weight = hardWeight
+		case 'n', 'o':
+			e.weight = wideWeight
+		}
 	}
 	if r.Split {
 		e.split = 1
