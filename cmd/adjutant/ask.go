@@ -267,7 +267,7 @@ func (p *program) writeJSON(text []byte) error {
 
 // answerLines answers requests from standard input, a line each.
 func answerLines[Q any, A proto.Message](ctx context.Context, p *program, ask func(context.Context, *Q) (A, error)) error {
-	total, err := pipeline(ctx, p.stdin, p.stdout, lineOf(ask))
+	total, err := lines{answer: lineOf(ask), most: maxLine, read: readSize}.pipe(ctx, p.stdin, p.stdout)
 	if err != nil {
 		return err
 	}

@@ -39,23 +39,31 @@ type answerLine func(ctx context.Context, dst, line []byte) (answer []byte, refu
 // tally counts lines; blank ones are left out.
 type tally struct{ lines, refused int64 }
 
+// lines answers a stream of lines.
+type lines struct {
+	answer answerLine
+	// most is the longest line, in bytes without its end.
+	most int
+	// read is how much is read at once, in bytes.
+	read int
+}
+
 // chunk is a run of whole lines that one core answers.
 type chunk struct {
 	lines   []byte
-	tooLong bool // lines is empty and stands for one line above maxLine
+	tooLong bool // lines is empty and stands for one line above the longest
 	answers []byte
 	tally
 	done chan struct{}
 }
 
-// pipeline answers the lines of in, each as answer says, and writes the answers to
-// out in order. The first come while in is still open. It holds a bounded number of
+// pipe answers the lines of in and writes the answers to out in order. The first come while in is still open. It holds a bounded number of
 // chunks, so that a slow reader of out slows the reading of in. A final line needs
 // no newline; blank lines are passed over.
 //
 // It returns when all is answered, when reading or writing fails, or when ctx is
 // done. In the last two cases it does not wait for a read that hangs.
-func pipeline(ctx context.Context, in io.Reader, out io.Writer, answer answerLine) (tally, error) {
+func (l lines) pipe(ctx context.Context, in io.Reader, out io.Writer) (tally, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	workers := runtime.GOMAXPROCS(0)
@@ -74,7 +82,7 @@ func pipeline(ctx context.Context, in io.Reader, out io.Writer, answer answerLin
 					if !ok {
 						return
 					}
-					c.answer(ctx, answer)
+					l.answerChunk(ctx, c)
 					close(c.done)
 				case <-ctx.Done():
 					return
@@ -85,7 +93,7 @@ func pipeline(ctx context.Context, in io.Reader, out io.Writer, answer answerLin
 	go func() {
 		defer close(inOrder)
 		defer close(work)
-		readErr = readChunks(in, func(c *chunk) error {
+		readErr = l.chunks(in, func(c *chunk) error {
 			c.done = make(chan struct{})
 			// In this order, so that a full queue stops the reading.
 			for _, queue := range []chan *chunk{inOrder, work} {
@@ -122,10 +130,10 @@ func pipeline(ctx context.Context, in io.Reader, out io.Writer, answer answerLin
 	}
 }
 
-// readChunks cuts in into runs of whole lines and hands each to send as soon as it
+// chunks cuts in into runs of whole lines and hands each to send as soon as it
 // is read. The error is send's, or in's if that is not io.EOF.
-func readChunks(in io.Reader, send func(*chunk) error) error {
-	buffer := make([]byte, 0, readSize)
+func (l lines) chunks(in io.Reader, send func(*chunk) error) error {
+	buffer := make([]byte, 0, l.read)
 	skipping := false // inside a line that is too long
 	for {
 		if len(buffer) == cap(buffer) {
@@ -155,13 +163,13 @@ func readChunks(in io.Reader, send func(*chunk) error) error {
 			if err := send(&chunk{lines: buffer[:end:end]}); err != nil {
 				return err
 			}
-			buffer = append(make([]byte, 0, max(readSize, 2*len(rest))), rest...)
+			buffer = append(make([]byte, 0, max(l.read, 2*len(rest))), rest...)
 		}
-		if len(buffer) > maxLine {
+		if len(buffer) > l.most {
 			if err := send(&chunk{tooLong: true}); err != nil {
 				return err
 			}
-			buffer, skipping = make([]byte, 0, readSize), true
+			buffer, skipping = make([]byte, 0, l.read), true
 		}
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -172,26 +180,29 @@ func readChunks(in io.Reader, send func(*chunk) error) error {
 	}
 }
 
-// answer fills in the answers of a chunk.
-func (c *chunk) answer(ctx context.Context, answer answerLine) {
+// answerChunk fills in the answers of a chunk.
+func (l lines) answerChunk(ctx context.Context, c *chunk) {
 	if c.tooLong {
 		c.tally = tally{1, 1}
-		c.answers = appendError(nil, tooLong())
+		c.answers = appendError(nil, l.tooLong())
 		return
 	}
 	for line := range bytes.Lines(c.lines) {
+		line = bytes.TrimSuffix(line, []byte("\n"))
+		// Before white space goes, so that it does not depend on how the line came in.
+		tooLong := len(line) > l.most
 		line = bytes.TrimSpace(line)
-		if len(line) == 0 {
+		if len(line) == 0 && !tooLong {
 			continue
 		}
 		if ctx.Err() != nil {
 			return
 		}
 		var refused bool
-		if len(line) > maxLine {
-			c.answers, refused = appendError(c.answers, tooLong()), true
+		if tooLong {
+			c.answers, refused = appendError(c.answers, l.tooLong()), true
 		} else {
-			c.answers, refused = answer(ctx, c.answers, line)
+			c.answers, refused = l.answer(ctx, c.answers, line)
 		}
 		c.tally.lines++
 		if refused {
@@ -201,8 +212,8 @@ func (c *chunk) answer(ctx context.Context, answer answerLine) {
 	c.lines = nil
 }
 
-func tooLong() error {
-	return status.Errorf(codes.InvalidArgument, "the line is longer than %d MiB: give the size of long material as task.material instead of its text", maxLine>>20)
+func (l lines) tooLong() error {
+	return status.Errorf(codes.InvalidArgument, "the line is longer than %d bytes: give the size of long material as task.material instead of its text", l.most)
 }
 
 // lineOf makes an answerLine of an RPC: a request as protojson in, an answer as

@@ -25,7 +25,9 @@ func echo(_ context.Context, dst, line []byte) ([]byte, bool) {
 	return append(append(dst, line...), '\n'), bytes.HasPrefix(line, []byte("refuse"))
 }
 
-func TestPipelineKeepsOrder(t *testing.T) {
+func linesOf(answer answerLine) lines { return lines{answer: answer, most: maxLine, read: readSize} }
+
+func TestLinesKeepOrder(t *testing.T) {
 	var in strings.Builder
 	for i := range 5000 {
 		fmt.Fprintf(&in, "line %d %s\n", i, strings.Repeat("x", 1+i%97))
@@ -39,9 +41,9 @@ func TestPipelineKeepsOrder(t *testing.T) {
 	for name, reader := range readers {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			got, err := pipeline(t.Context(), reader(strings.NewReader(in.String())), &out, echo)
+			got, err := linesOf(echo).pipe(t.Context(), reader(strings.NewReader(in.String())), &out)
 			if err != nil || got != (tally{lines: 5000}) {
-				t.Errorf("pipeline = %+v, %v; want 5000 lines", got, err)
+				t.Errorf("pipe = %+v, %v; want 5000 lines", got, err)
 			}
 			if out.String() != in.String() {
 				t.Error("the answers are not in the order of the lines")
@@ -50,7 +52,7 @@ func TestPipelineKeepsOrder(t *testing.T) {
 	}
 }
 
-func TestPipelineLines(t *testing.T) {
+func TestLines(t *testing.T) {
 	long := strings.Repeat("x", maxLine+1)
 	tests := []struct {
 		name, in, out string
@@ -68,11 +70,11 @@ func TestPipelineLines(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
-			got, err := pipeline(t.Context(), strings.NewReader(test.in), &out, echo)
+			got, err := linesOf(echo).pipe(t.Context(), strings.NewReader(test.in), &out)
 			if err != nil || got != test.tally {
-				t.Errorf("pipeline = %+v, %v; want %+v", got, err, test.tally)
+				t.Errorf("pipe = %+v, %v; want %+v", got, err, test.tally)
 			}
-			answers := strings.ReplaceAll(out.String(), string(appendError(nil, tooLong())), "TOO LONG\n")
+			answers := strings.ReplaceAll(out.String(), string(appendError(nil, linesOf(echo).tooLong())), "TOO LONG\n")
 			if answers != test.out {
 				t.Errorf("answers: %.200q, want %.200q", answers, test.out)
 			}
@@ -80,14 +82,14 @@ func TestPipelineLines(t *testing.T) {
 	}
 }
 
-// TestPipelineStreams asks one thing at a time, as a program at the other end of two
+// TestLinesStream asks one thing at a time, as a program at the other end of two
 // pipes does: each answer comes before the next line is sent.
-func TestPipelineStreams(t *testing.T) {
+func TestLinesStream(t *testing.T) {
 	questions, ask := io.Pipe()
 	answer, answers := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		_, err := pipeline(t.Context(), questions, answers, echo)
+		_, err := linesOf(echo).pipe(t.Context(), questions, answers)
 		done <- err
 	}()
 	for i := range 100 {
@@ -121,34 +123,34 @@ type hanging struct{ until <-chan struct{} }
 
 func (h hanging) Read([]byte) (int, error) { <-h.until; return 0, io.EOF }
 
-func TestPipelineEnds(t *testing.T) {
+func TestLinesEnd(t *testing.T) {
 	t.Run("when nobody reads the answers", func(t *testing.T) {
 		answer, answers := io.Pipe()
 		answer.Close()
-		if _, err := pipeline(t.Context(), endless{}, answers, echo); !errors.Is(err, io.ErrClosedPipe) {
-			t.Errorf("pipeline: %v, want %v", err, io.ErrClosedPipe)
+		if _, err := linesOf(echo).pipe(t.Context(), endless{}, answers); !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("pipe: %v, want %v", err, io.ErrClosedPipe)
 		}
 	})
 	t.Run("when interrupted", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := pipeline(ctx, hanging{t.Context().Done()}, io.Discard, echo); !errors.Is(err, context.Canceled) {
-			t.Errorf("pipeline: %v, want %v", err, context.Canceled)
+		if _, err := linesOf(echo).pipe(ctx, hanging{t.Context().Done()}, io.Discard); !errors.Is(err, context.Canceled) {
+			t.Errorf("pipe: %v, want %v", err, context.Canceled)
 		}
 	})
 	t.Run("when interrupted at work", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		answer := func(ctx context.Context, dst, line []byte) ([]byte, bool) { cancel(); return dst, false }
-		if _, err := pipeline(ctx, endless{}, io.Discard, answer); !errors.Is(err, context.Canceled) {
-			t.Errorf("pipeline: %v, want %v", err, context.Canceled)
+		if _, err := linesOf(answer).pipe(ctx, endless{}, io.Discard); !errors.Is(err, context.Canceled) {
+			t.Errorf("pipe: %v, want %v", err, context.Canceled)
 		}
 	})
 	t.Run("when reading fails, with the whole lines answered", func(t *testing.T) {
 		var out bytes.Buffer
 		broken := errors.New("broken disk")
 		in := io.MultiReader(strings.NewReader("a\nb\nhalf a li"), iotest.ErrReader(broken))
-		if _, err := pipeline(t.Context(), in, &out, echo); !errors.Is(err, broken) {
-			t.Errorf("pipeline: %v, want %v", err, broken)
+		if _, err := linesOf(echo).pipe(t.Context(), in, &out); !errors.Is(err, broken) {
+			t.Errorf("pipe: %v, want %v", err, broken)
 		}
 		if out.String() != "a\nb\n" {
 			t.Errorf("answers: %q", out.String())
@@ -213,25 +215,24 @@ func TestLineDetails(t *testing.T) {
 	}
 }
 
-// FuzzReadChunks holds that chunks are whole lines that together are the input,
-// however it arrives.
-func FuzzReadChunks(f *testing.F) {
+// FuzzLines holds that each line has its answer, however the lines come in and wherever
+// they are cut, with limits that are small enough to be met.
+func FuzzLines(f *testing.F) {
 	f.Add([]byte("a\nb\n\nc"), uint8(3))
-	f.Add([]byte("\n"), uint8(1))
+	f.Add([]byte("\n0123456789 too long\n    \n  trimmed \r\n0123456789 too long"), uint8(1))
+	small := lines{answer: echo, most: 10, read: 4}
 	f.Fuzz(func(t *testing.T, in []byte, size uint8) {
-		var read []byte
-		err := readChunks(&slow{in, int(size)%16 + 1}, func(c *chunk) error {
-			if len(c.lines) == 0 || c.tooLong {
-				t.Error("an empty chunk")
+		var want []byte
+		for line := range bytes.SplitSeq(in, []byte("\n")) {
+			if len(line) > small.most {
+				want = appendError(want, small.tooLong())
+			} else if line = bytes.TrimSpace(line); len(line) > 0 {
+				want = append(append(want, line...), '\n')
 			}
-			read = append(read, c.lines...)
-			if len(read) < len(in) && read[len(read)-1] != '\n' {
-				t.Errorf("a chunk ends inside a line: %q", c.lines)
-			}
-			return nil
-		})
-		if err != nil || !bytes.Equal(read, in) {
-			t.Errorf("read %q, %v; want %q", read, err, in)
+		}
+		var got bytes.Buffer
+		if _, err := small.pipe(t.Context(), &slow{in, int(size)%16 + 1}, &got); err != nil || !bytes.Equal(got.Bytes(), want) {
+			t.Errorf("%q gives\n%q, %v; want\n%q", in, got.Bytes(), err, want)
 		}
 	})
 }
