@@ -14,6 +14,8 @@ type Classifier struct {
 	hashed  []uint64         // a row's weights, one a byte, each raised by 128
 	dense   [denseCount][Columns]float32
 
+	encoder Encoder // nil: the linear model answers alone
+
 	tierScale             float32
 	tierBias              [Tiers]float32
 	splitScale, splitBias float32
@@ -57,7 +59,10 @@ func (c *Classifier) Classify(ctx context.Context, t Task) (Classification, erro
 	}
 	out.Language = s.language()
 	out.InputTokens = s.inputTokens(&t)
-	out.Signals = c.signals(s, &t, int(out.Tier)-1, runnerUp(&out)-1, z)
+	if c.encoder != nil && out.Confidence < doubt && s.users >= 0 {
+		return c.second(ctx, s, &t, z, out)
+	}
+	out.Signals = c.signals(s, int(out.Tier)-1, runnerUp(&out)-1, z, 1, 0)
 	return out, nil
 }
 
@@ -149,6 +154,10 @@ func (c *Classifier) tiers(z [Columns]float32) (p [Tiers]float64) {
 	for k := range x {
 		x[k] = float64(c.tierScale*z[ColumnTier+k] + c.tierBias[k])
 	}
+	return softmax(x)
+}
+
+func softmax(x [Tiers]float64) (p [Tiers]float64) {
 	m := max(x[0], x[1], x[2])
 	sum := 0.0
 	for k := range x {

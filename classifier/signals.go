@@ -39,10 +39,14 @@ var phraseDetails = [zones][2]string{
 	zoneSystem:   {"these words of the system prompt point to this tier", "these words of the system prompt point to the other tier"},
 }
 
-// signals explains why tier top+1 was preferred to tier next+1.
-func (c *Classifier) signals(s *scratch, t *Task, top, next int, z [Columns]float32) []Signal {
-	out := make([]Signal, 0, maxPhrases+len(groups)+1)
-	total := c.tierScale*(z[ColumnTier+top]-z[ColumnTier+next]) + c.tierBias[top] - c.tierBias[next]
+var encoderDetails = [2]string{"a slower reader of the whole ask, asked because of doubt, leans to this tier", "a slower reader of the whole ask, asked because of doubt, leans to the other tier"}
+
+// signals explains why tier top+1 was preferred to tier next+1. share is what the
+// linear model's log-odds count, encoder what the encoder adds to them; they are 1
+// and 0 where the linear model answers alone.
+func (c *Classifier) signals(s *scratch, top, next int, z [Columns]float32, share, encoder float32) []Signal {
+	out := make([]Signal, 0, maxPhrases+len(groups)+2)
+	total := share*(c.tierScale*(z[ColumnTier+top]-z[ColumnTier+next])+c.tierBias[top]-c.tierBias[next]) + encoder
 	named := float32(0)
 	add := func(name string, details *[2]string, weight float32, span Span) {
 		sg := Signal{Name: name, Detail: details[0], Tier: Tier(top + 1), Weight: float64(weight), Span: span}
@@ -62,7 +66,7 @@ func (c *Classifier) signals(s *scratch, t *Task, top, next int, z [Columns]floa
 	from := 0
 	ts, ns := 8*(ColumnTier+top), 8*(ColumnTier+next)
 	for ch, end := range s.ends {
-		v := s.features.scale[ch] * c.scale[ColumnTier] * c.tierScale
+		v := s.features.scale[ch] * c.scale[ColumnTier] * c.tierScale * share
 		for from < end {
 			at, sum := s.word[from], 0
 			for from < end && s.word[from] == at {
@@ -88,13 +92,17 @@ func (c *Classifier) signals(s *scratch, t *Task, top, next int, z [Columns]floa
 			g++
 		}
 		w := &c.dense[d]
-		sums[g] += (w[ColumnTier+top] - w[ColumnTier+next]) * s.denseVal[i] * c.tierScale
+		sums[g] += (w[ColumnTier+top] - w[ColumnTier+next]) * s.denseVal[i] * c.tierScale * share
 	}
-	sums[0] += c.tierBias[top] - c.tierBias[next]
+	sums[0] += (c.tierBias[top] - c.tierBias[next]) * share
 	for g, weight := range sums {
 		if abs(weight) >= groupWeight {
 			add(groups[g].name, &groups[g].details, weight, Span{})
 		}
+	}
+
+	if encoder != 0 {
+		add("encoder", &encoderDetails, encoder, Span{})
 	}
 
 	// The weightiest first; few enough for the simplest sort.
