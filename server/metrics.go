@@ -8,7 +8,6 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"google.golang.org/genproto/googleapis/type/money"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -66,14 +65,11 @@ const (
 type metrics struct {
 	*tally
 
-	callDuration metric.Float64Histogram
-	shed         metric.Int64Counter
-	panics       metric.Int64Counter
-	reloads      metric.Int64Counter
-	reloaded     metric.Float64Gauge
-	reloadOK     metric.Int64Gauge
-
-	calls map[string]*[codes.Unauthenticated + 1][]metric.RecordOption
+	shed     metric.Int64Counter
+	panics   metric.Int64Counter
+	reloads  metric.Int64Counter
+	reloaded metric.Float64Gauge
+	reloadOK metric.Int64Gauge
 }
 
 var (
@@ -101,10 +97,6 @@ func newMetrics(meter metric.Meter, t *tally) (*metrics, error) {
 		reloads: counter(metricReloads, "{reload}", "Attempts to load a snapshot, by result."),
 	}
 	var err error
-	// The SDK's own, for its exemplars: they lead from a slow bucket to a trace.
-	m.callDuration, err = meter.Float64Histogram(metricCallDuration, metric.WithUnit("s"),
-		metric.WithDescription("Time from the headers of a call to its answer."), metric.WithExplicitBucketBoundaries(durationBuckets...))
-	errs = append(errs, err)
 	m.reloadOK, err = meter.Int64Gauge(metricReloadOK, metric.WithDescription("1 if the newest files are in force, 0 if they were refused."))
 	errs = append(errs, err)
 	m.reloaded, err = meter.Float64Gauge(metricReloaded, metric.WithUnit("s"), metric.WithDescription("Unix time of the last snapshot that was loaded."))
@@ -117,44 +109,7 @@ func newMetrics(meter metric.Meter, t *tally) (*metrics, error) {
 	m.shed.Add(none, 0, shedForRate...)
 	m.reloads.Add(none, 0, reloadLoaded...)
 	m.reloads.Add(none, 0, reloadRefused...)
-
-	m.calls = map[string]*[codes.Unauthenticated + 1][]metric.RecordOption{}
-	methods := []string{methodOther, "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"}
-	for _, method := range adjutantv1.RoutingService_ServiceDesc.Methods {
-		methods = append(methods, "/"+serviceName+"/"+method.MethodName)
-	}
-	for _, method := range methods {
-		m.calls[method] = callOptions(method)
-	}
 	return m, errors.Join(errs...)
-}
-
-// methodOther stands for methods that are not known, as the conventions want it.
-const methodOther = "_OTHER"
-
-// callOptions makes the attributes of a method's calls, one set a code.
-func callOptions(method string) *[codes.Unauthenticated + 1][]metric.RecordOption {
-	var options [codes.Unauthenticated + 1][]metric.RecordOption
-	for code := range options {
-		name := statusName(codes.Code(code))
-		attributes := []attribute.KeyValue{semconv.RPCSystemNameGRPC, semconv.RPCMethod(strings.TrimPrefix(method, "/")), semconv.RPCResponseStatusCode(name)}
-		if codes.Code(code) != codes.OK {
-			attributes = append(attributes, semconv.ErrorTypeKey.String(name))
-		}
-		options[code] = recordOptions(attributes...)
-	}
-	return &options
-}
-
-func (m *metrics) called(ctx context.Context, method string, code codes.Code, took time.Duration) {
-	options, ok := m.calls[method]
-	if !ok {
-		options = m.calls[methodOther]
-	}
-	if int(code) >= len(options) {
-		code = codes.Unknown
-	}
-	m.callDuration.Record(ctx, took.Seconds(), options[code]...)
 }
 
 func (t *tally) staged(c *call) {
@@ -218,10 +173,6 @@ func nanos(m *money.Money) int64 { return m.GetUnits()*1e9 + int64(m.GetNanos())
 
 func tierName(t adjutantv1.Tier) string {
 	return strings.ToLower(strings.TrimPrefix(t.String(), "TIER_"))
-}
-
-func recordOptions(attributes ...attribute.KeyValue) []metric.RecordOption {
-	return []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attributes...))}
 }
 
 func addOptions(attributes ...attribute.KeyValue) []metric.AddOption {

@@ -212,7 +212,11 @@ func (t *telemetry) start(ctx context.Context, method string) (context.Context, 
 		return ctx, nil
 	}
 	ctx = propagation.TraceContext{}.Extract(ctx, incoming{ctx})
-	return t.tracer.Start(ctx, method[1:], t.spanOptions[method]...)
+	options, ok := t.spanOptions[method]
+	if !ok {
+		options = t.spanOptions[methodOther]
+	}
+	return t.tracer.Start(ctx, method[1:], options...)
 }
 
 // incoming reads single values of a call's metadata.
@@ -240,7 +244,7 @@ func (t *telemetry) end(ctx context.Context, c *call, span trace.Span, err error
 	if err != nil {
 		code = status.Code(err)
 	}
-	t.called(ctx, c.method, code, took)
+	t.called(c.method, code, took, span)
 	t.staged(c)
 	t.answered(c.answer)
 	t.logCall(ctx, c, span, code, took, err)

@@ -282,6 +282,8 @@ func connect(address string) (caller, error) {
 	}
 	var next atomic.Uint64
 	return func(ctx context.Context, method string, request, answer proto.Message) error {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // as clients should
+		defer cancel()
 		ctx = metadata.NewOutgoingContext(ctx, metadata.Pairs("authorization", "Bearer "+token))
 		return conns[next.Add(1)%uint64(len(conns))].Invoke(ctx, method, request, answer)
 	}, nil
