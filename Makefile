@@ -83,6 +83,14 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 10s)
 bench: ## Run the benchmarks (BENCH=regexp COUNT=n); compare two outputs with benchstat
 	@go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
 
+.PHONY: bench-server
+bench-server: ## Measure the server beside a bare echo, as ratios
+	go run ./server/benchserver
+
+.PHONY: overload
+overload: ## Give the server four times its load for a minute
+	go test -run TestOverload -v -count 1 ./server -overload 1m
+
 .PHONY: image
 image: ## Build the container image adjutant:VERSION
 	$(DOCKER) build --build-arg VERSION=$(VERSION) --tag adjutant:$(VERSION) .
