@@ -9,11 +9,12 @@
 //
 // The files:
 //
-//	main.go    the table, the exit codes, signals
-//	flags.go   flags as people expect them; how requests are built from them
-//	ask.go     one task in, one answer out, as a table or as JSON
-//	jsonl.go   many requests in, many answers out, in order, on all cores
-//	table.go   answers for eyes
-//	help.go    what --help prints
-//	the rest   a file for each other subcommand
+//	main.go      the table, the exit codes, signals
+//	flags.go     flags as people expect them; how requests are built from them
+//	ask.go       one task in, one answer out, as a table or as JSON
+//	jsonl.go     many requests in, many answers out, in order, on all cores
+//	table.go     answers for eyes
+//	help.go      what --help prints
+//	snapshot.go  what decisions are made with: policies, catalogue, weights
+//	the rest     a file for each other subcommand
 package main

@@ -57,9 +57,10 @@ type chunk struct {
 	done chan struct{}
 }
 
-// pipe answers the lines of in and writes the answers to out in order. The first come while in is still open. It holds a bounded number of
-// chunks, so that a slow reader of out slows the reading of in. A final line needs
-// no newline; blank lines are passed over.
+// pipe answers the lines of in and writes the answers to out in order. The first
+// come while in is still open. It holds a bounded number of chunks, so that a slow
+// reader of out slows the reading of in. A final line needs no newline; blank lines
+// are passed over.
 //
 // It returns when all is answered, when reading or writing fails, or when ctx is
 // done. In the last two cases it does not wait for a read that hangs.
@@ -118,6 +119,10 @@ func (l lines) pipe(ctx context.Context, in io.Reader, out io.Writer) (tally, er
 			case <-c.done:
 			case <-ctx.Done():
 				return total, ctx.Err()
+			}
+			// A chunk that was interrupted lacks answers.
+			if err := ctx.Err(); err != nil {
+				return total, err
 			}
 			if _, err := out.Write(c.answers); err != nil {
 				return total, fmt.Errorf("writing answers: %w", err)
