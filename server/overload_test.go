@@ -81,14 +81,18 @@ func TestOverload(t *testing.T) {
 	calls.Wait()
 
 	slices.Sort(answered)
-	p99 := answered[len(answered)*99/100]
+	p50, p99 := answered[len(answered)/2], answered[len(answered)*99/100]
 	t.Logf("capacity %.0f batches/s; sent %d in %s: %d answered (p50 %s, p99 %s), %d refused; heap at most %d MiB",
-		capacity, sent, time.Since(started).Round(time.Millisecond), len(answered), answered[len(answered)/2].Round(time.Millisecond), p99.Round(time.Millisecond), refused, heap>>20)
+		capacity, sent, time.Since(started).Round(time.Millisecond), len(answered), p50.Round(time.Millisecond), p99.Round(time.Millisecond), refused, heap>>20)
 	if refused == 0 || len(answered)+refused != sent {
 		t.Errorf("%d sent, %d answered, %d refused", sent, len(answered), refused)
 	}
-	// Eight calls share the cores, so that each takes about eight times its own work.
-	if limit := time.Duration(8*4/capacity*float64(time.Second)) + 500*time.Millisecond; p99 > limit {
+	// Eight calls share the cores, so that each takes about eight times its own work. The
+	// client that offers four times the load shares them as well, which the tail shows.
+	if limit := time.Duration(8*4/capacity*float64(time.Second)) + 250*time.Millisecond; p50 > limit {
+		t.Errorf("half of what was answered took %s, over %s", p50, limit)
+	}
+	if limit := config.Limits.CallTime / 4; p99 > limit {
 		t.Errorf("p99 of what was answered is %s, over %s", p99, limit)
 	}
 	if heap > 512<<20 {
