@@ -1,5 +1,7 @@
 package classifier
 
+import "math"
+
 // A signal is a product of weights and features, in log-odds of the answer's tier
 // against the runner-up. Those of words are added up over a phrase, those of
 // structure over a group. What is too small to name is one signal, the rest, so
@@ -179,9 +181,4 @@ func bestPhrases(ws []word, credit []float32) (best [maxPhrases]phrase) {
 	return best
 }
 
-func abs(x float32) float32 {
-	if x < 0 {
-		return -x
-	}
-	return x
-}
+func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
