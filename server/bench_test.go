@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -39,7 +40,7 @@ func BenchmarkInterceptors(b *testing.B) {
 	}
 	ctx := metadata.NewIncomingContext(b.Context(), metadata.Pairs(":authority", "127.0.0.1:50051", "content-type", "application/grpc", "user-agent", "grpc-go/1.85.0", "authorization", "Bearer token"))
 	info := &grpc.UnaryServerInfo{Server: service, FullMethod: adjutantv1.RoutingService_Route_FullMethodName}
-	handler := func(ctx context.Context, _ any) (any, error) {
+	handler := func(ctx context.Context, _ any) (any, error) { //nolint:unparam // it is a handler
 		callOf(ctx).answered(answer, 3_000)
 		return answer, nil
 	}
@@ -47,8 +48,8 @@ func BenchmarkInterceptors(b *testing.B) {
 	measure := func(name string, interceptors ...grpc.UnaryServerInterceptor) {
 		b.Run(name, func(b *testing.B) {
 			chain := handler
-			for i := len(interceptors) - 1; i >= 0; i-- {
-				next, intercept := chain, interceptors[i]
+			for _, intercept := range slices.Backward(interceptors) {
+				next := chain
 				chain = func(ctx context.Context, req any) (any, error) { return intercept(ctx, req, info, next) }
 			}
 			b.ReportAllocs()

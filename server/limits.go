@@ -48,8 +48,8 @@ func boundTime(most time.Duration) tap.ServerInHandle {
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < most {
 			return ctx, nil
 		}
-		bounded, cancel := context.WithTimeout(ctx, most)
-		_ = cancel // the stream's own context is the parent, and ends it
+		bounded, cancel := context.WithTimeout(ctx, most) //nolint:gosec // the stream's own context is the parent, and ends it
+		_ = cancel
 		return bounded, nil
 	}
 }

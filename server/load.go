@@ -41,13 +41,14 @@ func loadRouter(config Config) (*routing.Router, error) {
 		return routing.Default(), nil
 	}
 	var errs [3]error
-	policies, catalogue, weights := routing.DefaultPolicies(), pricing.Default(), (*classifier.Classifier)(nil)
+	policies, catalogue := routing.DefaultPolicies(), pricing.Default()
 	if len(config.Policies) > 0 {
 		policies, errs[0] = routing.LoadPolicies(config.Policies...)
 	}
 	if len(config.Catalogue) > 0 {
 		catalogue, errs[1] = pricing.LoadFiles(config.Catalogue...)
 	}
+	var weights *classifier.Classifier
 	if config.Weights == "" {
 		weights = classifier.Default()
 	} else {

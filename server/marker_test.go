@@ -100,12 +100,12 @@ func statusText(err error) string {
 func spanText(span tracetest.SpanStub) string {
 	text := span.Name + span.Status.Description
 	for _, a := range span.Attributes {
-		text += " " + string(a.Key) + "=" + a.Value.Emit()
+		text += " " + string(a.Key) + "=" + a.Value.String()
 	}
 	for _, event := range span.Events {
 		text += " " + event.Name
 		for _, a := range event.Attributes {
-			text += " " + a.Value.Emit()
+			text += " " + a.Value.String()
 		}
 	}
 	return text

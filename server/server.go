@@ -227,7 +227,8 @@ func (s *Server) drain(failed <-chan error) error {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-		case <-failed:
+		case err := <-failed: // nothing to wait for
+			s.log.LogAttrs(context.Background(), slog.LevelError, "a listener failed while draining", slog.String("cause", err.Error()))
 		}
 	}
 	stopped := make(chan struct{})

@@ -61,7 +61,9 @@ func runChild(in io.Reader, out io.Writer, profile string) error {
 	go func() { served <- adjutant.Serve(ctx) }()
 	defer func() {
 		stop()
-		<-served
+		if err := <-served; err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
 	}()
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -191,7 +191,7 @@ func report(targets []*target) {
 		fmt.Fprintf(w, "%s\t%.1f µs\t%.0f\t%s\t%s\t\n", t.name, median(t.cpu), median(t.rate), t.percentile(50), t.percentile(99))
 	}
 	w.Flush()
-	fmt.Println()
+	fmt.Fprintln(os.Stdout)
 	w = tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ratio\tmeasured\tgoal")
 	ratio := func(name, over string, goal float64) {
@@ -251,20 +251,20 @@ func makeTargets(c *child) ([]*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	make := func(name string, tasks int, call caller, method string, request proto.Message, answer func() proto.Message) *target {
+	one := func(name string, tasks int, call caller, method string, request proto.Message, answer func() proto.Message) *target {
 		return &target{name: name, tasks: tasks, call: func(ctx context.Context) error { return call(ctx, method, request, answer()) }}
 	}
 	const service = "/adjutant.v1.RoutingService/"
 	bytes := func() proto.Message { return &wrapperspb.BytesValue{} }
 	estimateSized := wrapperspb.String(strings.Repeat("x", proto.Size(estimateRequest)))
 	return []*target{
-		make("Classify", 1, adjutant, service+"Classify", classifyRequest, func() proto.Message { return &adjutantv1.ClassifyResponse{} }),
-		make("echo that classifies", 1, bare, "/bench.Echo/Classifies", wrapperspb.String(text), bytes),
-		make("Route", 1, adjutant, service+"Route", routeRequest, func() proto.Message { return &adjutantv1.RouteResponse{} }),
-		make("plain echo as Classify", 1, bare, "/bench.Echo/Classify", wrapperspb.String(text), bytes),
-		make("EstimateCost", 1, adjutant, service+"EstimateCost", estimateRequest, func() proto.Message { return &adjutantv1.EstimateCostResponse{} }),
-		make("plain echo as EstimateCost", 1, bare, "/bench.Echo/EstimateCost", estimateSized, bytes),
-		make("BatchClassify of 100", len(batchRequest.GetRequests()), adjutant, service+"BatchClassify", batchRequest, func() proto.Message { return &adjutantv1.BatchClassifyResponse{} }),
+		one("Classify", 1, adjutant, service+"Classify", classifyRequest, func() proto.Message { return &adjutantv1.ClassifyResponse{} }),
+		one("echo that classifies", 1, bare, "/bench.Echo/Classifies", wrapperspb.String(text), bytes),
+		one("Route", 1, adjutant, service+"Route", routeRequest, func() proto.Message { return &adjutantv1.RouteResponse{} }),
+		one("plain echo as Classify", 1, bare, "/bench.Echo/Classify", wrapperspb.String(text), bytes),
+		one("EstimateCost", 1, adjutant, service+"EstimateCost", estimateRequest, func() proto.Message { return &adjutantv1.EstimateCostResponse{} }),
+		one("plain echo as EstimateCost", 1, bare, "/bench.Echo/EstimateCost", estimateSized, bytes),
+		one("BatchClassify of 100", len(batchRequest.GetRequests()), adjutant, service+"BatchClassify", batchRequest, func() proto.Message { return &adjutantv1.BatchClassifyResponse{} }),
 	}, nil
 }
 
