@@ -287,13 +287,13 @@ var lexiconWords = []struct {
 
 // commonWords are frequent short words of each of languages, in its order.
 var commonWords = [...]string{
-	`the of and to in is that for it with as on be this are from at by an or you your have not what how can which`,
-	`der die das und ist nicht ein eine einen dem den des mit für auf zu von wie was wir ich sie es im bei oder auch sich als nach über wird sind`,
-	`le la les et est un une des du de que qui dans pour pas sur avec par au ce cette nous vous je en il elle sont ou mais plus`,
-	`el la los las y es un una de del que en por para con no se su al lo como más pero sus le ya o este esta qué cómo`,
-	`o a os as e é um uma de do da dos das que em no na por para com não se seu sua ao mais mas como ou você está são`,
+	`the of a my i can do me about should we its was has was their they and to in is that for it with as on be this are from at by an or you your have not what how can which`,
+	`diesen diese auf alle wäre zwei sag uns unser und unsere der die das und ist nicht ein eine einen dem den des mit für auf zu von wie was wir ich sie es im bei oder auch sich als nach über wird sind`,
+	`l'orthographe cette ces mon ma ses je te me qu'il c'est un une donne le la les et est un une des du de que qui dans pour pas sur avec par au ce cette nous vous je en il elle sont ou mais plus`,
+	`sobre este estas nuestra nuestro dame un dos corrige ortografía el la los las y es un una de del que en por para con no se su al lo como más pero sus le ya o este esta qué cómo`,
+	`esta este sobre nossa nosso um dois você qual o os as e é um uma de do da dos das que em no na por para com não se seu sua ao mais mas como ou você está são`,
 	`il lo la gli e è un una di del della che in per con non si da al come più ma sono nel alla questo cosa mi`,
-	`de het een en is niet van dat in op te voor met zijn aan er om ik je we naar bij ook als deze hoe wat`,
+	`het een en is niet van dat in op te voor met zijn aan er om ik je we naar bij ook als deze hoe wat`,
 	`ve bir bu için ile de da ne mi çok olarak olan gibi daha var nasıl ben sen bana en ama`,
 	`i w na nie to się z jest do że jak o co po dla za od ale czy są jego tym tego przez`,
 	`yang dan di untuk dengan ini itu dari dalam tidak ke pada adalah saya apa bagaimana akan oleh atau bisa sebuah`,

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 
@@ -16,7 +17,7 @@ import (
 // 1,000 bytes: a few hundred.
 func ownPrompts(t testing.TB) (texts []string) {
 	t.Helper()
-	names, err := fs.Glob(corpus.FS, "[mn]*.jsonl")
+	names, err := fs.Glob(corpus.FS, "[mno]*.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +116,7 @@ func TestTierHoldsWhenTheFormChanges(t *testing.T) {
 		}, 0.03, true},
 		{"harness block", func(s string) classifier.Task {
 			return user("<environment_context>\n  <cwd>/srv/app</cwd>\n  <shell>bash</shell>\n</environment_context>\n" + s + "\n<system-reminder>\nThe plan file is empty. Consider designing an approach and weighing the alternatives before you act.\n</system-reminder>")
-		}, 0.01, false},
+		}, 0.02, false},
 	} {
 		changed := 0
 		for _, s := range texts {
@@ -188,5 +189,49 @@ func TestPastedMaterialDoesNotDecide(t *testing.T) {
 	}
 	if wrong*20 > total {
 		t.Errorf("pasted material decides %d of %d, want at most one in twenty", wrong, total)
+	}
+}
+
+// languages.tsv has the same fifteen tasks in eight languages, none of them in the
+// corpus.
+func TestLanguagesFareAlike(t *testing.T) {
+	b, err := os.ReadFile("testdata/languages.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, right, foreign := map[string]int{}, map[string]int{}, 0
+	for line := range strings.Lines(string(b)) {
+		f := strings.Split(strings.TrimSpace(line), "\t")
+		got := classify(t, classifier.Prompt(f[2]))
+		rows[f[1]]++
+		if got.Tier.String() == f[0] {
+			right[f[1]]++
+		} else {
+			t.Logf("%s %s: %s %.2f", f[1], f[0], got.Tier, got.Probabilities)
+		}
+		if got.Language != f[1] {
+			foreign++
+			t.Logf("language %q of %q, want %q", got.Language, f[2], f[1])
+		}
+	}
+	if foreign > 6 {
+		t.Errorf("the language of %d of 120 prompts is wrong, want at most 6", foreign)
+	}
+	english := float64(right["en"]) / float64(rows["en"])
+	sum, n := 0.0, 0.0
+	for lang, of := range rows {
+		share := float64(right[lang]) / float64(of)
+		t.Logf("%s %d of %d", lang, right[lang], of)
+		if lang != "en" {
+			sum += share
+			n++
+		}
+		// One task of fifteen is 6.7 points.
+		if share < english-0.14 {
+			t.Errorf("%s gets %.2f right, English %.2f", lang, share, english)
+		}
+	}
+	if mean := sum / n; mean < english-0.08 {
+		t.Errorf("the seven other languages get %.2f right, English %.2f", mean, english)
 	}
 }
