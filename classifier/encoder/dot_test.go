@@ -99,7 +99,7 @@ func TestSoftmax(t *testing.T) {
 			scores[i] = float32(4 * r.NormFloat64())
 			sum += math.Exp(float64(scores[i]))
 		}
-		inverse := 127 * softmax(weights, scores)
+		inverse := softmax(weights, scores)
 		for i, v := range scores {
 			if got, want := float64(inverse)*float64(weights[i]), math.Exp(float64(v))/sum; math.Abs(got-want) > 1e-3 {
 				t.Fatalf("weight %d of %d is %v, want %v", i, len(scores), got, want)

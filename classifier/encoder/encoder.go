@@ -2,6 +2,7 @@ package encoder
 
 import (
 	"context"
+	_ "embed"
 	"math"
 	"sync"
 	"unicode/utf8"
@@ -34,6 +35,19 @@ type Encoder struct {
 	tier, tierBias  []float32
 	scratch         sync.Pool
 }
+
+//go:embed encoder.bin
+var published []byte
+
+// Default returns the encoder whose weights are in the binary (15 MB). The
+// first call reads them, later ones return the same encoder.
+var Default = sync.OnceValue(func() *Encoder {
+	e, err := Load(published)
+	if err != nil {
+		panic(err) // only a broken build gets here; a test reads the same bytes
+	}
+	return e
+})
 
 // Logits returns the natural-log odds, up to a common constant, of the tiers
 // repetition, making and judgment. softmax makes them probabilities, which are
@@ -117,7 +131,9 @@ type scratch struct {
 	keys    []byte    // one head's keys as tiles: 16 tokens are the channels
 	kScale  []float32 // rows
 	values  []byte    // one head's values as tiles: its dimensions are the channels
-	largest []float32 // head: largest magnitude of each dimension of the values
+	largest []uint32  // head: bits of the largest magnitude of each dimension of the values
+	vScale  []float32 // head
+	inverse []float32 // head: 1 / vScale
 	weights []int16   // tileRows × rows: softmax of one tile, in 1/oneWeight
 	scores  []float32 // tileRows × rows
 }
@@ -134,7 +150,9 @@ func newScratch(s shape) *scratch {
 		keys:    make([]byte, maxTokens*head),
 		kScale:  make([]float32, maxTokens),
 		values:  make([]byte, maxTokens*head),
-		largest: make([]float32, head),
+		largest: make([]uint32, head),
+		vScale:  make([]float32, head),
+		inverse: make([]float32, head),
 		weights: make([]int16, tileRows*maxTokens),
 		scores:  make([]float32, tileRows*maxTokens),
 	}
@@ -235,24 +253,20 @@ func (e *Encoder) attend(s *scratch, rows int) {
 				tile[d*tileColumns+1] = quantise8(key[d+1], inverse)
 			}
 			for d, v := range s.wide[r*width+2*e.hidden+h*head:][:head] {
-				if v < 0 {
-					v = -v
-				}
-				if v > s.largest[d] {
-					s.largest[d] = v
-				}
+				s.largest[d] = max(s.largest[d], math.Float32bits(v)&^(1<<31))
 			}
 		}
-		for d := range s.largest {
-			m := max(s.largest[d], tiny)
-			s.largest[d] = m
-			inverse := 127 / m
-			tile := s.values[d/tileColumns*tileColumns*even+d%tileColumns*2:]
-			for r := range rows {
-				tile[r/2*2*tileColumns+r%2] = quantise8(s.wide[r*width+2*e.hidden+h*head+d], inverse)
-			}
-			if rows < even {
-				tile[rows/2*2*tileColumns+1] = 0
+		for d, bits := range s.largest {
+			s.vScale[d] = max(math.Float32frombits(bits), tiny) / 127
+			s.inverse[d] = 1 / s.vScale[d]
+		}
+		if rows < even {
+			clear(s.values[:head*even]) // the odd place that no token fills
+		}
+		for r := range rows {
+			tile := s.values[r/2*2*tileColumns+r%2:]
+			for d, v := range s.wide[r*width+2*e.hidden+h*head:][:head] {
+				tile[d/tileColumns*tileColumns*even+d%tileColumns*2] = quantise8(v, s.inverse[d])
 			}
 		}
 		for r := 0; r < rows; r += tileRows {
@@ -277,8 +291,8 @@ func (e *Encoder) attend(s *scratch, rows int) {
 				dot(&sums, s.weights, maxTokens, s.values[d*even:][:tileColumns*even])
 				for i := range min(tileRows, rows-r) {
 					out := s.narrow[(r+i)*e.hidden+h*head+d:][:tileColumns]
-					for j, m := range s.largest[d:][:tileColumns] {
-						out[j] = float32(sums[i*tileColumns+j]) * float32(m*inverse[i])
+					for j, step := range s.vScale[d:][:tileColumns] {
+						out[j] = float32(sums[i*tileColumns+j]) * float32(step*inverse[i])
 					}
 				}
 			}
@@ -346,8 +360,7 @@ var expTable, geluTable = func() (exp [expEntries]int16, gelu [2*geluBound*geluS
 }()
 
 // softmax sets weights to exp(score - largest score) in 1/oneWeight, and
-// returns the inverse of (their sum times 127), which with the largest
-// magnitude of a value makes a quantised sum a weighted mean.
+// returns the inverse of their sum, which makes a weighted sum a mean.
 func softmax(weights []int16, scores []float32) float32 {
 	most := scores[0]
 	for _, v := range scores {
@@ -365,7 +378,7 @@ func softmax(weights []int16, scores []float32) float32 {
 		weights[i] = w
 		sum += int32(w)
 	}
-	return 1 / (127 * float32(sum))
+	return 1 / float32(sum)
 }
 
 // gelu replaces each x by x times the normal distribution function at x, read

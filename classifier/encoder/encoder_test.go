@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -220,6 +222,55 @@ func TestLogitsAreThoseOfThePlainNetwork(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestDefaultAgreesWithPyTorch holds the published weights to what export.py
+// wrote down: the tokens exactly, and the logits of the float network within
+// what int8 costs. Prompts on which two tiers tie may fall either way.
+func TestDefaultAgreesWithPyTorch(t *testing.T) {
+	e := Default()
+	s := newScratch(e.shape)
+	file, err := os.ReadFile("testdata/reference.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.Split(bytes.TrimSpace(file), []byte("\n"))
+	var sum float64
+	differ := 0
+	for i, line := range lines {
+		var want struct {
+			Ask    string     `json:"ask"`
+			Before []string   `json:"before"`
+			IDs    []int32    `json:"ids"`
+			Logits [3]float32 `json:"logits"`
+		}
+		if err := json.Unmarshal(line, &want); err != nil {
+			t.Fatal(err)
+		}
+		e.tokenise(s, want.Ask, want.Before)
+		if !slices.Equal(s.ids, want.IDs) {
+			t.Errorf("line %d: tokens %v\nwant %v", i+1, s.ids, want.IDs)
+		}
+		got, err := e.Logits(t.Context(), want.Ask, want.Before...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for c := range got {
+			d := math.Abs(float64(got[c] - want.Logits[c]))
+			sum += d
+			if d > 0.2 {
+				t.Errorf("line %d: logits %v, want %v", i+1, got, want.Logits)
+			}
+		}
+		if slices.Index(got[:], slices.Max(got[:])) != slices.Index(want.Logits[:], slices.Max(want.Logits[:])) {
+			differ++
+		}
+	}
+	mean := sum / float64(3*len(lines))
+	t.Logf("%d prompts: mean distance %.4f, %d of another tier", len(lines), mean, differ)
+	if mean > 0.03 || differ > len(lines)/100 {
+		t.Errorf("mean distance %.4f, %d of %d prompts of another tier", mean, differ, len(lines))
 	}
 }
 
