@@ -77,48 +77,67 @@ func signalsOf(signals []classifier.Signal) []*adjutantv1.Signal {
 
 // decisionOf leaves Id and Snapshot to the caller.
 func decisionOf(d *routing.Decision) *adjutantv1.Decision {
-	a := &adjutantv1.Decision{
-		Tier:               adjutantv1.Tier(d.Tier),
-		Model:              modelRefOf(d.Model),
-		Estimate:           estimateOf(&d.Estimate),
-		Baseline:           estimateOf(&d.Baseline),
-		Savings:            savingsOf(d.Savings),
-		Reasons:            reasonsOf(d.Reasons),
-		Classification:     classificationOf(&d.Classification),
-		Policy:             d.Policy,
-		ExpectedTotal:      moneyOf(d.ExpectedTotal),
-		FailureProbability: d.FailureProbability,
-	}
-	if len(d.Fallbacks) > 0 {
-		a.Fallbacks = make([]*adjutantv1.ModelRef, len(d.Fallbacks))
-		for i, m := range d.Fallbacks {
-			a.Fallbacks[i] = modelRefOf(m)
-		}
-	}
-	if p := d.Plan; p != nil {
-		a.Plan = &adjutantv1.Plan{
-			Steps:              stepsOf(p.Steps[:]),
-			Recommended:        p.Recommended,
-			Estimate:           moneyOf(p.Cost),
-			Savings:            savingsOf(p.Savings),
-			ExpectedTotal:      moneyOf(p.ExpectedTotal),
-			FailureProbability: p.FailureProbability,
-		}
+	block := &struct {
+		decision adjutantv1.Decision
+		model    adjutantv1.ModelRef
+		savings  savingsBlock
+		total    money.Money
+	}{}
+	setModelRef(&block.model, d.Model)
+	setMoney(&block.total, d.ExpectedTotal)
+
+	a := &block.decision
+	a.Tier = adjutantv1.Tier(d.Tier)
+	a.Model = &block.model
+	a.Fallbacks = modelRefsOf(d.Fallbacks)
+	a.Estimate = estimateOf(&d.Estimate)
+	a.Baseline = estimateOf(&d.Baseline)
+	a.Savings = block.savings.set(d.Savings)
+	a.Reasons = reasonsOf(d.Reasons)
+	a.Classification = classificationOf(&d.Classification)
+	a.Policy = d.Policy
+	a.ExpectedTotal = &block.total
+	a.FailureProbability = d.FailureProbability
+	if d.Plan != nil {
+		a.Plan = planOf(d.Plan)
 	}
 	return a
 }
 
+func planOf(p *routing.Plan) *adjutantv1.Plan {
+	block := &struct {
+		plan        adjutantv1.Plan
+		savings     savingsBlock
+		cost, total money.Money
+	}{}
+	setMoney(&block.cost, p.Cost)
+	setMoney(&block.total, p.ExpectedTotal)
+	a := &block.plan
+	a.Steps = stepsOf(p.Steps[:])
+	a.Recommended = p.Recommended
+	a.Estimate = &block.cost
+	a.Savings = block.savings.set(p.Savings)
+	a.ExpectedTotal = &block.total
+	a.FailureProbability = p.FailureProbability
+	return a
+}
+
 func stepsOf(steps []routing.Step) []*adjutantv1.Step {
+	type block struct {
+		step  adjutantv1.Step
+		model adjutantv1.ModelRef
+	}
+	blocks := make([]block, len(steps))
 	list := make([]*adjutantv1.Step, len(steps))
 	for i := range steps {
-		s := &steps[i]
-		list[i] = &adjutantv1.Step{
-			Stage:       adjutantv1.Stage(s.Stage),
-			Tier:        adjutantv1.Tier(s.Tier),
-			Model:       modelRefOf(s.Model),
-			Instruction: s.Instruction,
-			Estimate:    estimateOf(&s.Estimate),
-		}
+		s, b := &steps[i], &blocks[i]
+		setModelRef(&b.model, s.Model)
+		b.step.Stage = adjutantv1.Stage(s.Stage)
+		b.step.Tier = adjutantv1.Tier(s.Tier)
+		b.step.Model = &b.model
+		b.step.Instruction = s.Instruction
+		b.step.Estimate = estimateOf(&s.Estimate)
+		list[i] = &b.step
 	}
 	return list
 }
@@ -135,7 +154,7 @@ func reasonsOf(reasons []routing.Reason) []*adjutantv1.Reason {
 		b.reason.Code = adjutantv1.ReasonCode(r.Code)
 		b.reason.Text = r.Text
 		if r.Model != nil {
-			b.model.Provider, b.model.Id = r.Model.Provider, r.Model.ID
+			setModelRef(&b.model, r.Model)
 			b.reason.Model = &b.model
 		}
 		list[i] = &b.reason
@@ -154,7 +173,7 @@ func estimateOf(e *routing.Estimate) *adjutantv1.CostEstimate {
 		usage               adjutantv1.Usage
 		counter             adjutantv1.TokenCounter
 	}{}
-	block.model.Provider, block.model.Id = e.Model.Provider, e.Model.ID
+	setModelRef(&block.model, e.Model)
 	setMoney(&block.low, e.Low)
 	setMoney(&block.expected, e.Expected)
 	setMoney(&block.high, e.High)
@@ -254,7 +273,7 @@ func costAnswerOf(c *routing.CostAnswer) *adjutantv1.EstimateCostResponse {
 			Text:    alternative.Text,
 			Model:   modelRefOf(alternative.Model),
 			Cost:    moneyOf(alternative.Cost),
-			Savings: savingsOf(alternative.Savings),
+			Savings: new(savingsBlock).set(alternative.Savings),
 			Steps:   stepsOf(alternative.Steps),
 		})
 	}
@@ -268,8 +287,32 @@ func modelRefOf(m *pricing.Model) *adjutantv1.ModelRef {
 	return &adjutantv1.ModelRef{Provider: m.Provider, Id: m.ID}
 }
 
-func savingsOf(s routing.Savings) *adjutantv1.Savings {
-	return &adjutantv1.Savings{Amount: moneyOf(s.Amount), Fraction: s.Fraction}
+func setModelRef(a *adjutantv1.ModelRef, m *pricing.Model) { a.Provider, a.Id = m.Provider, m.ID }
+
+func modelRefsOf(models []*pricing.Model) []*adjutantv1.ModelRef {
+	if len(models) == 0 {
+		return nil
+	}
+	blocks := make([]adjutantv1.ModelRef, len(models))
+	list := make([]*adjutantv1.ModelRef, len(models))
+	for i, m := range models {
+		setModelRef(&blocks[i], m)
+		list[i] = &blocks[i]
+	}
+	return list
+}
+
+// savingsBlock is a message with its part.
+type savingsBlock struct {
+	savings adjutantv1.Savings
+	amount  money.Money
+}
+
+func (b *savingsBlock) set(s routing.Savings) *adjutantv1.Savings {
+	setMoney(&b.amount, s.Amount)
+	b.savings.Amount = &b.amount
+	b.savings.Fraction = s.Fraction
+	return &b.savings
 }
 
 func moneyOf(m pricing.Money) *money.Money {

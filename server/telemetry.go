@@ -42,14 +42,12 @@ const scope = "github.com/adjutant-dev/adjutant/server"
 type telemetry struct {
 	*metrics
 
-	log    *slog.Logger
-	lines  *lineBuffer // what log writes to
-	meter  metric.Meter
-	tracer trace.Tracer // nil where nobody wants traces
-	// spanOptions are made once a method rather than once a call.
-	spanOptions map[string][]trace.SpanStartOption
-	registry    *prometheus.Registry // what the admin port shows
-	shutdown    func(context.Context) error
+	log      *slog.Logger
+	lines    *lineBuffer // what log writes to
+	meter    metric.Meter
+	tracer   trace.Tracer         // nil where nobody wants traces
+	registry *prometheus.Registry // what the admin port shows
+	shutdown func(context.Context) error
 }
 
 // newTelemetry sets up metrics for Prometheus, and what the standard environment
@@ -109,13 +107,6 @@ func newTelemetry(ctx context.Context, log *slog.Logger, lines *lineBuffer, vers
 // traceTo makes calls spans of a provider.
 func (t *telemetry) traceTo(provider *sdktrace.TracerProvider) {
 	t.tracer = provider.Tracer(scope)
-	t.spanOptions = map[string][]trace.SpanStartOption{}
-	for method := range t.calls {
-		t.spanOptions[method] = []trace.SpanStartOption{
-			trace.WithSpanKind(trace.SpanKindServer),
-			trace.WithAttributes(semconv.RPCSystemNameGRPC, semconv.RPCMethod(strings.TrimPrefix(method, "/"))),
-		}
-	}
 	meters := t.shutdown
 	t.shutdown = func(ctx context.Context) error { return errors.Join(provider.Shutdown(ctx), meters(ctx)) }
 }
@@ -213,12 +204,12 @@ func (t *telemetry) start(ctx context.Context, method string) (context.Context, 
 		return ctx, nil
 	}
 	ctx = propagation.TraceContext{}.Extract(ctx, incoming{ctx})
-	options, ok := t.spanOptions[method]
-	if !ok {
-		options = t.spanOptions[methodOther]
-	}
-	return t.tracer.Start(ctx, method[1:], options...)
+	return t.tracer.Start(ctx, method[1:], serverSpan...)
 }
+
+// serverSpan is what a span begins with. Its attributes follow at the end, and only
+// where it is recorded: the standard samplers don't look at them.
+var serverSpan = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer)}
 
 // incoming reads single values of a call's metadata.
 type incoming struct{ ctx context.Context } //nolint:containedctx // lives for one call of Extract
@@ -253,7 +244,7 @@ func (t *telemetry) end(ctx context.Context, c *call, span trace.Span, err error
 		return
 	}
 	if span.IsRecording() {
-		span.SetAttributes(semconv.RPCResponseStatusCode(statusName(code)))
+		span.SetAttributes(semconv.RPCSystemNameGRPC, semconv.RPCMethod(c.method[1:]), semconv.RPCResponseStatusCode(statusName(code)))
 		span.SetAttributes(described(c.answer)...)
 		if faultOfServer(code) {
 			span.SetStatus(otelcodes.Error, statusName(code))
