@@ -27,9 +27,12 @@
 //     Blocks that an agent's harness wraps around the ask are set aside. The head
 //     and the tail of long material are read word by word, the rest only for its
 //     structure.
+//   - shape.go and lexicon.go: what lines look like, and what words do, whatever
+//     the subject.
 //   - features.go: what is read becomes numbers. Training and serving share
 //     this code, so they can't disagree.
 //   - classify.go: numbers times weights, then calibration.
+//   - second.go: where the answer is in doubt, a slower reader may be asked too.
 //   - signals.go: the reasons, taken from the same products that made the score.
 //   - weights.go: the file format of the weights.
 package classifier

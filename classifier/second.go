@@ -12,7 +12,7 @@ import (
 type Encoder func(ctx context.Context, ask string, before ...string) ([Tiers]float32, error)
 
 // WithEncoder gives a classifier that asks e where the linear model's confidence
-// is below 0.65, about a quarter of real tasks. Its answers differ from those of c
+// is below 0.6, about a fifth of real tasks. Its answers differ from those of c
 // only there.
 func (c *Classifier) WithEncoder(e Encoder) *Classifier {
 	with := *c
@@ -26,7 +26,7 @@ func (c *Classifier) WithEncoder(e Encoder) *Classifier {
 // each scored by models that had not seen it;
 // docs/decisions/0003-classifier.md has the figures.
 const (
-	doubt        = 0.65 // confidence of the linear model below which the encoder is asked
+	doubt        = 0.60 // confidence of the linear model below which the encoder is asked
 	encoderShare = 0.5
 	encoderScale = 0.84
 	mixScale     = 1.29

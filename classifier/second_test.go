@@ -43,7 +43,7 @@ func TestEncoderIsAskedOnlyInDoubt(t *testing.T) {
 			continue
 		}
 		doubtful++
-		if one.Confidence >= 0.65 {
+		if one.Confidence >= 0.6 {
 			t.Errorf("%q: asked at confidence %.2f", s, one.Confidence)
 		}
 		if two.Probabilities[2] <= one.Probabilities[2] {

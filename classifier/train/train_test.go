@@ -16,7 +16,7 @@ import (
 
 // realRows finds the labelled real rows, which are not part of the repository:
 // in the folder that ADJUTANT_REAL_DATA names, or beside the repository.
-func realRows(t *testing.T) string {
+func realRows(t testing.TB) string {
 	t.Helper()
 	dir := os.Getenv("ADJUTANT_REAL_DATA")
 	if dir == "" {
@@ -169,4 +169,26 @@ func FuzzReadRows(f *testing.F) {
 			}
 		}
 	})
+}
+
+// BenchmarkLeaveOneSourceOut scores the development rows, each by a model that has
+// seen no row of its source, and prints the report:
+//
+//	go test ./classifier/train -run '^$' -bench LeaveOneSourceOut -benchtime 1x -v
+func BenchmarkLeaveOneSourceOut(b *testing.B) {
+	dir := realRows(b)
+	for b.Loop() {
+		report, err := train.CrossValidate(context.Background(), train.Options{RealDir: dir})
+		if err != nil {
+			b.Fatal(err)
+		}
+		var table strings.Builder
+		if err := report.WriteTable(&table); err != nil {
+			b.Fatal(err)
+		}
+		b.Log("\n" + table.String())
+		b.ReportMetric(report.Accuracy, "accuracy")
+		b.ReportMetric(report.MacroF1, "macro-F1")
+		b.ReportMetric(report.CalibrationError, "ECE")
+	}
 }
