@@ -164,7 +164,7 @@ def main():
         f.write("\n")
     os.makedirs(os.path.join(a.out, "testdata"), exist_ok=True)
     with open(os.path.join(a.out, "testdata", "reference.jsonl"), "w") as f:
-        for row in reference(net, train.tokenizer(vocabulary), corpus[:: len(corpus) // 100]):
+        for row in reference(net, train.tokenizer(vocabulary), corpus[:: len(corpus) // 100 or 1]):
             f.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
