@@ -7,6 +7,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -244,5 +247,44 @@ func TestSignedTokens(t *testing.T) {
 	}
 	if err := call(good); status.Code(err) != codes.Unauthenticated {
 		t.Errorf("a token of the key that was withdrawn: %v", err)
+	}
+}
+
+// Keys from a URL: they are taken over TLS only, and stay where they can't be read again.
+func TestKeysFromAURL(t *testing.T) {
+	one := signer{"1", newKey(t)}
+	path := filepath.Join(t.TempDir(), "jwks.json")
+	writeKeys(t, path, one)
+	broken := false
+	keys := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if broken {
+			http.Error(w, "down", http.StatusServiceUnavailable)
+			return
+		}
+		http.ServeFile(w, r, path)
+	}))
+	defer keys.Close()
+	now := time.Now()
+	s := &signedTokens{
+		config: JWTConfig{JWKS: keys.URL, Issuer: "i", Audience: "a", TenantClaim: "sub"},
+		log:    slog.New(slog.DiscardHandler), client: keys.Client(), now: func() time.Time { return now },
+		verified: map[[sha256.Size]byte]verifiedToken{},
+	}
+	if err := s.readKeys(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	broken = true
+	now = now.Add(time.Minute)
+	s.refresh(t.Context())
+	token := one.sign(t, map[string]any{"iss": "i", "aud": "a", "sub": "billing", "exp": now.Add(time.Minute).Unix()})
+	if tenant, err := s.verify(t.Context(), token); err != nil || tenant != "billing" {
+		t.Errorf("with keys that could not be read again: %q, %v", tenant, err)
+	}
+
+	config := DefaultConfig()
+	config.Auth.Tenants = "tenants.yaml"
+	config.Auth.JWT = JWTConfig{JWKS: "http://issuer.example/jwks", Issuer: "i", Audience: "a", TenantClaim: "sub"}
+	if err := config.Validate(); err == nil || !strings.Contains(err.Error(), "is not an https URL") {
+		t.Errorf("keys without TLS: %v", err)
 	}
 }
