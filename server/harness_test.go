@@ -31,9 +31,11 @@ type running struct {
 	done <-chan error
 }
 
-// testConfig is the default on free ports, without a wait at the end.
+// testConfig is the default on free ports, without a wait at the end and without the
+// encoder, whose milliseconds are not what these tests are about.
 func testConfig() Config {
 	config := DefaultConfig()
+	config.Encoder = false
 	config.Listen, config.AdminListen = "127.0.0.1:0", "127.0.0.1:0"
 	config.Drain = 0
 	return config

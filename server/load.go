@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"os"
 
 	"github.com/adjutant-dev/adjutant/classifier"
+	"github.com/adjutant-dev/adjutant/classifier/encoder"
 	"github.com/adjutant-dev/adjutant/pricing"
 	"github.com/adjutant-dev/adjutant/routing"
 )
@@ -25,7 +27,7 @@ type state struct {
 func loadState(config Config) (*state, error) {
 	s := &state{content: contentOf(config)}
 	var errs [3]error
-	s.router, errs[0] = loadRouter(config)
+	s.router, errs[0] = LoadRouter(config)
 	s.tls, errs[1] = config.TLS.load()
 	if config.Auth.Tenants != "" && s.router != nil {
 		s.tenants, errs[2] = loadTenants(config.Auth.Tenants, s.router.Policies())
@@ -36,10 +38,9 @@ func loadState(config Config) (*state, error) {
 	return s, nil
 }
 
-func loadRouter(config Config) (*routing.Router, error) {
-	if len(config.Policies) == 0 && len(config.Catalogue) == 0 && config.Weights == "" {
-		return routing.Default(), nil
-	}
+// LoadRouter reads what decisions are made with: the files that config names, over
+// what is built in. The error says all that is wrong with each of them.
+func LoadRouter(config Config) (*routing.Router, error) {
 	var errs [3]error
 	policies, catalogue := routing.DefaultPolicies(), pricing.Default()
 	if len(config.Policies) > 0 {
@@ -48,19 +49,28 @@ func loadRouter(config Config) (*routing.Router, error) {
 	if len(config.Catalogue) > 0 {
 		catalogue, errs[1] = pricing.LoadFiles(config.Catalogue...)
 	}
-	var weights *classifier.Classifier
-	if config.Weights == "" {
-		weights = classifier.Default()
-	} else {
-		weights, errs[2] = loadWeights(config.Weights)
-	}
+	weights, err := LoadClassifier(config.Weights, config.Encoder)
+	errs[2] = err
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
 	return routing.New(weights, catalogue, policies)
 }
 
-func loadWeights(path string) (*classifier.Classifier, error) {
+// LoadClassifier reads weights, or takes those that are built in where path is empty.
+// Only the latter are helped by the encoder, which is fitted to them, and only where
+// the processor makes it quick: elsewhere it would take a second a task.
+func LoadClassifier(path string, withEncoder bool) (*classifier.Classifier, error) {
+	if path == "" {
+		c := classifier.Default()
+		if withEncoder && encoder.Quick() {
+			// Its 15 MB are read when the first task needs them.
+			c = c.WithEncoder(func(ctx context.Context, ask string, before ...string) ([classifier.Tiers]float32, error) {
+				return encoder.Default().Logits(ctx, ask, before...)
+			})
+		}
+		return c, nil
+	}
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("weights: %w", err)

@@ -23,10 +23,11 @@ var rooms = map[string][]string{
 	"api":                 {},
 	"internal/strictyaml": {},
 	"classifier":          {},
+	"classifier/encoder":  {},
 	"classifier/train":    {"classifier"},
 	"pricing":             {"internal/strictyaml"},
 	"routing":             {"classifier", "pricing", "internal/strictyaml"},
-	"server":              {"api", "routing", "classifier", "pricing", "internal/strictyaml"},
+	"server":              {"api", "routing", "classifier", "classifier/encoder", "pricing", "internal/strictyaml"},
 	"cmd/adjutant":        {"api", "server", "routing", "classifier", "classifier/train", "pricing", "internal/strictyaml"},
 	"examples":            {"api"},
 }

@@ -1,15 +1,10 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	adjutantv1 "github.com/adjutant-dev/adjutant/api/adjutant/v1"
-	"github.com/adjutant-dev/adjutant/classifier"
-	"github.com/adjutant-dev/adjutant/pricing"
 	"github.com/adjutant-dev/adjutant/routing"
 	"github.com/adjutant-dev/adjutant/server"
 )
@@ -19,12 +14,14 @@ type snapshot struct {
 	catalogues []string
 	policies   []string
 	weights    string
+	fast       bool
 }
 
 func (s *snapshot) define(f *flags) {
 	f.Func("catalogue", "", appendTo(&s.catalogues))
 	f.Func("policy-file", "", appendTo(&s.policies))
 	f.StringVar(&s.weights, "weights", "", "")
+	f.BoolVar(&s.fast, "fast", false, "")
 }
 
 func appendTo(list *[]string) func(string) error {
@@ -37,32 +34,7 @@ func appendTo(list *[]string) func(string) error {
 // router loads what the flags name over what is built in. The error has every
 // mistake of every file.
 func (s *snapshot) router() (*routing.Router, error) {
-	if len(s.catalogues) == 0 && len(s.policies) == 0 && s.weights == "" {
-		return routing.Default(), nil
-	}
-	catalogue, inCatalogue := pricing.LoadFiles(s.catalogues...)
-	policies, inPolicies := routing.LoadPolicies(s.policies...)
-	weights, inWeights := loadWeights(s.weights)
-	if err := errors.Join(inCatalogue, inPolicies, inWeights); err != nil {
-		return nil, err
-	}
-	return routing.New(weights, catalogue, policies)
-}
-
-// loadWeights reads a classifier; no path means the built-in one.
-func loadWeights(path string) (*classifier.Classifier, error) {
-	if path == "" {
-		return classifier.Default(), nil
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	c, err := classifier.Load(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return c, nil
+	return server.LoadRouter(server.Config{Catalogue: s.catalogues, Policies: s.policies, Weights: s.weights, Encoder: !s.fast})
 }
 
 // service answers as the server does, in process.

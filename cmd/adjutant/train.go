@@ -10,6 +10,7 @@ import (
 
 	"github.com/adjutant-dev/adjutant/classifier"
 	"github.com/adjutant-dev/adjutant/classifier/train"
+	"github.com/adjutant-dev/adjutant/server"
 )
 
 // trainWeights makes weights from labelled tasks.
@@ -86,13 +87,14 @@ func evaluate(f *flags) run {
 	var files []string
 	f.Func("data", "", appendTo(&files))
 	weights := f.String("weights", "", "")
+	fast := f.Bool("fast", false, "")
 	asJSON := f.Bool("json", false, "")
 	return func(ctx context.Context, p *program, positional []string) error {
 		files = append(files, positional...)
 		if len(files) == 0 {
 			return usagef("name labelled tasks: adjutant evaluate --data FILE.jsonl")
 		}
-		c, err := loadWeights(*weights)
+		c, err := server.LoadClassifier(*weights, !*fast)
 		if err != nil {
 			return err
 		}
