@@ -47,6 +47,7 @@ func runChild(in io.Reader, out io.Writer, profile string) error {
 	config := server.DefaultConfig()
 	config.Encoder = false // its milliseconds would hide what the server costs
 	config.Listen, config.AdminListen, config.Drain = "127.0.0.1:0", "127.0.0.1:0", 0
+	config.Encoder = false // the echoes have the fast classifier alone
 	config.Auth.Tenants = filepath.Join(dir, "tenants.yaml")
 	tenants := fmt.Sprintf("tenants:\n  - name: bench\n    tokens_sha256: [%x]\n    tasks_per_second: 100000000\n", sha256.Sum256([]byte(token)))
 	if err := os.WriteFile(config.Auth.Tenants, []byte(tenants), 0o600); err != nil {
