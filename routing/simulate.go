@@ -184,6 +184,7 @@ type trial struct {
 	score   [classifier.Tiers]float64
 	cost    [classifier.Tiers]float64 // dollars
 	byModel map[*pricing.Model]ModelOutcome
+	label   classifier.Tier // 0 for none
 }
 
 // Simulate routes past tasks by a policy and compares the outcome with always-top,
@@ -244,7 +245,7 @@ func (r *Router) Simulate(ctx context.Context, policyName string, asOf time.Time
 // trial classifies a row and looks its outcomes up, or models them. It is not ok
 // where a tier has none.
 func (r *Router) trial(ctx context.Context, p *policy, asOf time.Time, row OutcomeRow) (trial, bool, error) {
-	t := trial{request: Request{Task: Task{Task: row.Task}, AsOf: asOf, Plan: PlanNever}}
+	t := trial{label: row.Tier, request: Request{Task: Task{Task: row.Task}, AsOf: asOf, Plan: PlanNever}}
 	var err error
 	if t.class, err = r.Classify(ctx, t.request.Task); err != nil {
 		return trial{}, false, err
@@ -340,11 +341,16 @@ func randomSplit(shares [classifier.Tiers]float64, trials []trial) Way {
 	return way
 }
 
-// oracle knows the outcomes: the cheapest tier among those that score best.
+// oracle knows the outcomes: the cheapest tier among those that score best. Where
+// they are modelled, it knows the label.
 func oracle(trials []trial) Way {
 	var tally tally
 	for i := range trials {
 		t := &trials[i]
+		if t.byModel == nil && t.label != 0 {
+			tally.add(t.label, t.score[t.label-1], t.cost[t.label-1])
+			continue
+		}
 		best := 0
 		for k := range t.score {
 			if t.score[k] > t.score[best] || t.score[k] == t.score[best] && t.cost[k] < t.cost[best] {
