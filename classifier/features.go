@@ -66,7 +66,7 @@ func bucket(h, salt uint64) uint32 {
 func (f *features) extract(r *reading, t *Task) {
 	f.index, f.word, f.dense, f.denseVal = f.index[:0], f.word[:0], f.dense[:0], f.denseVal[:0]
 	for z := range zones {
-		f.words(r, t, z)
+		f.words(r, z)
 	}
 	for z := range zones {
 		f.chars(r, t, z)
@@ -92,7 +92,7 @@ func (f *features) add(i uint32, w int) {
 // the turn before only where the ask leans on it.
 func zoneSalt(z zone) uint64 { return uint64(z) * 0x589965cc75374cc3 }
 
-func (f *features) words(r *reading, t *Task, z zone) {
+func (f *features) words(r *reading, z zone) {
 	from := len(f.index)
 	zs := zoneSalt(z)
 	var one, two uint64 // hashes of the words before

@@ -2,6 +2,7 @@ package classifier_test
 
 import (
 	"context"
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -138,7 +139,7 @@ func TestClassifyStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	for _, s := range []string{"", "hi", strings.Repeat("plan ", 1<<20)} {
-		if _, err := classifier.Default().Classify(ctx, classifier.Prompt(s)); err != context.Canceled {
+		if _, err := classifier.Default().Classify(ctx, classifier.Prompt(s)); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v, want %v", err, context.Canceled)
 		}
 	}

@@ -184,7 +184,7 @@ var harnessTags = []string{
 func (r *reading) setAside(s string) []segment {
 	keep := r.keep[:0]
 	pos := 0
-	for blocks := 0; blocks < 64; blocks++ {
+	for range 64 {
 		start, end := nextBlock(s, pos)
 		if start < 0 {
 			break
@@ -206,14 +206,15 @@ func (r *reading) setAside(s string) []segment {
 	}
 	// Nothing but harness: then that is what there is to read.
 	r.harness = 0
-	r.keep = append(keep[:0], segment{0, len(s)})
-	return r.keep
+	keep = append(keep[:0], segment{0, len(s)})
+	r.keep = keep
+	return keep
 }
 
 // nextBlock finds the next harness block of s at or after pos; start is -1 where
 // there is none.
 func nextBlock(s string, pos int) (start, end int) {
-	for tries := 0; tries < 256; tries++ {
+	for range 256 {
 		i := strings.IndexByte(s[pos:], '<')
 		if i < 0 {
 			return -1, 0

@@ -90,7 +90,7 @@ func TestTierHoldsWhenTheFormChanges(t *testing.T) {
 		t.Fatalf("only %d prompts", len(texts))
 	}
 	rnd := rand.New(rand.NewPCG(7, 7))
-	user := func(s string) classifier.Task { return classifier.Prompt(s) }
+	user := classifier.Prompt
 	for _, tt := range []struct {
 		name  string
 		form  func(s string) classifier.Task

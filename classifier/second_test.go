@@ -2,6 +2,7 @@ package classifier_test
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -98,7 +99,7 @@ func TestEncoderStopsWithItsContext(t *testing.T) {
 	with := classifier.Default().WithEncoder(stop)
 	for _, s := range ownPrompts(t) {
 		if _, err := with.Classify(context.Background(), classifier.Prompt(s)); err != nil {
-			if err != context.DeadlineExceeded {
+			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("error %v", err)
 			}
 			return

@@ -72,7 +72,7 @@ func (a *shape) scan(ctx context.Context, s string) error {
 		ln := s[pos : pos+n]
 		pos += n + 1
 		var lanes uint64
-		for i := 0; i < len(ln); i++ {
+		for i := range len(ln) {
 			lanes += byteLanes[ln[i]]
 		}
 		a.letters += int(lanes & 0xffff)
@@ -209,7 +209,7 @@ func lineKind(s string) line {
 		}
 	}
 	commas, bars, symbols, spaces, tabs := 0, 0, 0, 0, 0
-	for i := 0; i < len(t); i++ {
+	for i := range len(t) {
 		switch t[i] {
 		case ',', ';':
 			commas++
