@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"go.yaml.in/yaml/v3"
+	"go.yaml.in/yaml/v3" //nolint:depguard // a manifest has several documents, and keys that are not ours
 )
 
 // The manifest's settings are ones that the server takes, and the platform waits

@@ -88,7 +88,10 @@ func (l logLine) text(key, value string) logLine {
 	l = l.key(key)
 	for i := range len(value) {
 		if c := value[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			quoted, _ := json.Marshal(value) // a string always can be
+			quoted, err := json.Marshal(value)
+			if err != nil {
+				return append(l, `""`...) // can't be: any string can be quoted
+			}
 			return append(l, quoted...)
 		}
 	}
