@@ -250,12 +250,40 @@ func leadFeature(b byte) int {
 	return emoji
 }
 
-// approximate adds up the features. Most come from how often each class of byte
-// follows each other, which is one table look-up a byte.
+// approximate adds up the features.
 func (f *family) approximate(text string) int64 {
-	if text == "" {
+	shape := ShapeOf(text)
+	return f.weigh(&shape)
+}
+
+func (f *family) weigh(shape *TextShape) int64 {
+	if shape.bytes == 0 {
 		return 0
 	}
+	var thousandths uint64
+	for i, w := range f.weights {
+		thousandths += shape.counts[i] * w
+	}
+	return max(1, int64((thousandths+500)/1000))
+}
+
+// TextShape is what the approximations count in a text. It is taken once and weighed
+// for each tokenizer family, so that comparing models reads the text once.
+type TextShape struct {
+	counts [numFeatures]uint64
+	bytes  int
+}
+
+// Tokens is [ApproximateTokens] of the text that the shape was taken of.
+func (s *TextShape) Tokens(tokenizer string) int64 {
+	_, f := familyOf(tokenizer)
+	return f.weigh(s)
+}
+
+// ShapeOf reads a text in one pass over its bytes, without allocating. Most of the
+// shape comes from how often each class of byte follows each other, which is one table
+// look-up a byte.
+func ShapeOf(text string) TextShape {
 	const width = 32 // a power of two that holds numClasses
 	var pairs [width * width]uint64
 	var beyond4, beyond7, run uint64
@@ -300,11 +328,7 @@ func (f *family) approximate(text string) int64 {
 	for lead := latin; lead < numFeatures; lead++ {
 		n[lead] = all(classLead + byteClass(lead-latin))
 	}
-	var thousandths uint64
-	for i, w := range f.weights {
-		thousandths += n[i] * w
-	}
-	return max(1, int64((thousandths+500)/1000))
+	return TextShape{counts: n, bytes: len(text)}
 }
 
 // Reasoning tokens to reckon with; docs/prices.md has the reasoning.

@@ -25,27 +25,30 @@ type familyCount struct {
 }
 
 // countTask counts a task for the models, by the approximation: a tokenizer at a few
-// megabytes a second has no place on the decision's path.
+// megabytes a second has no place on the decision's path. Each text is read once,
+// however many families there are.
 func countTask(ctx context.Context, t Task, models []servedModel) (tokenCounts, error) {
 	counts := tokenCounts{families: make([]familyCount, 0, 4)}
 	for i := range models {
-		family := models[i].offer.Model.Tokenizer
-		if counts.find(family) != nil {
-			continue
+		if family := models[i].offer.Model.Tokenizer; counts.find(family) == nil {
+			counts.families = append(counts.families, familyCount{
+				tokenizer: family, counter: pricing.ApproximateCounter(family), input: max(t.Material.InputTokens, 0),
+			})
 		}
+	}
+	for _, m := range t.Messages {
 		if err := ctx.Err(); err != nil {
 			return tokenCounts{}, err
 		}
-		count := familyCount{tokenizer: family, counter: pricing.ApproximateCounter(family)}
-		for _, m := range t.Messages {
-			n := pricing.ApproximateTokens(family, m.Content) + messageTokens
-			count.input += n
+		shape := pricing.ShapeOf(m.Content)
+		for i := range counts.families {
+			f := &counts.families[i]
+			n := shape.Tokens(f.tokenizer) + messageTokens
+			f.input += n
 			if m.Role == classifier.User {
-				count.ask = n
+				f.ask = n
 			}
 		}
-		count.input += max(t.Material.InputTokens, 0)
-		counts.families = append(counts.families, count)
 	}
 	return counts, nil
 }
