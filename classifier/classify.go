@@ -109,6 +109,12 @@ const (
 
 // score is the product of the weights and the features.
 func (c *Classifier) score(f *features) (z [Columns]float32) {
+	// The rows lie all over a table that is larger than the near caches. They are kept
+	// for the signals, which would fetch them again.
+	if cap(f.rows) < len(f.index) {
+		f.rows = make([]uint64, 2*len(f.index))
+	}
+	rows := f.rows[:len(f.index)]
 	from := 0
 	for ch, end := range f.ends {
 		if from == end {
@@ -119,8 +125,9 @@ func (c *Classifier) score(f *features) (z [Columns]float32) {
 		var sum [Columns]int32
 		for run := from; run < end; run += laneRows {
 			var even, odd uint64
-			for _, i := range f.index[run:min(run+laneRows, end)] {
-				w := c.hashed[i]
+			for k := run; k < min(run+laneRows, end); k++ {
+				w := c.hashed[f.index[k]]
+				rows[k] = w
 				even += w & lanes
 				odd += w >> 8 & lanes
 			}

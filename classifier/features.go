@@ -38,6 +38,7 @@ var channelScale = [channels]float32{
 type features struct {
 	index    []uint32          // hashed features, channel by channel
 	word     []uint16          // the word that each came from
+	rows     []uint64          // the weights of each, once they are scored
 	ends     [channels]int     // where each channel ends in index
 	scale    [channels]float32 // the value of each feature of a channel
 	dense    []uint16          // named features
@@ -65,11 +66,23 @@ func bucket(h, salt uint64) uint32 {
 // extract turns a reading into features.
 func (f *features) extract(r *reading, t *Task) {
 	f.index, f.word, f.dense, f.denseVal = f.index[:0], f.word[:0], f.dense[:0], f.denseVal[:0]
-	for z := range zones {
-		f.words(r, z)
+	var there [zones + 1]bool // most tasks have words in one zone or two; the last is for those set aside
+	for i := range r.words {
+		there[r.words[i].zone] = true
 	}
 	for z := range zones {
-		f.chars(r, t, z)
+		if there[z] {
+			f.words(r, z)
+		} else {
+			f.end(channelWords+int(z), len(f.index))
+		}
+	}
+	for z := range zones {
+		if there[z] {
+			f.chars(r, t, z)
+		} else {
+			f.end(channelChars+int(z), len(f.index))
+		}
 	}
 	f.named(r, t)
 }

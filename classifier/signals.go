@@ -72,7 +72,7 @@ func (c *Classifier) signals(s *scratch, top, next int, z [Columns]float32, shar
 		for from < end {
 			at, sum := s.word[from], 0
 			for from < end && s.word[from] == at {
-				w := c.hashed[s.index[from]]
+				w := s.rows[from]
 				sum += int(w>>ts&0xff) - int(w>>ns&0xff)
 				from++
 			}
