@@ -53,7 +53,8 @@ type Step struct {
 	Stage classifier.Stage
 	Tier  classifier.Tier
 	Model *pricing.Model
-	// Instruction is what to send; empty where the plan is not recommended.
+	// Instruction is what to send, and Estimate what it costs; both are empty where the
+	// plan is not recommended, whose Cost still says what both steps come to.
 	Instruction string
 	Estimate    Estimate
 }

@@ -79,16 +79,19 @@ func (d *deciding) plan(best *candidate) (*Plan, ReasonCode, error) {
 		ExpectedTotal:      nano(found.total),
 		FailureProbability: d.planFailure(found.design.tier, found.execution.tier),
 	}
-	for i, s := range [...]*step{&found.design, &found.execution} {
-		e, err := d.stepEstimate(s.offer, s.usage, i == 1)
-		if err != nil {
-			return nil, 0, err
-		}
-		out.Steps[i] = Step{Tier: s.tier, Model: s.offer.Model, Estimate: e}
+	out.Steps = [2]Step{
+		{Stage: classifier.Design, Tier: found.design.tier, Model: found.design.offer.Model},
+		{Stage: classifier.Execution, Tier: found.execution.tier, Model: found.execution.offer.Model},
 	}
-	out.Steps[0].Stage, out.Steps[1].Stage = classifier.Design, classifier.Execution
-	if out.Recommended { // nobody sends the others, and they are most of an answer's bytes
+	if out.Recommended { // nobody sends the others, and their details are most of an answer's bytes
 		out.Steps[0].Instruction, out.Steps[1].Instruction = designInstruction, executionInstruction
+		for i, s := range [...]*step{&found.design, &found.execution} {
+			e, err := d.stepEstimate(s.offer, s.usage, i == 1)
+			if err != nil {
+				return nil, 0, err
+			}
+			out.Steps[i].Estimate = e
+		}
 	}
 	code := PlanNotWorthIt
 	if pays {

@@ -286,7 +286,7 @@ func TestDecisionIsDeterministicAndAddsUp(t *testing.T) {
 		spent := d.Estimate.Expected
 		if p := d.Plan; p != nil {
 			sum := p.Steps[0].Estimate.Expected + p.Steps[1].Estimate.Expected
-			if p.Cost != sum {
+			if p.Recommended && p.Cost != sum {
 				t.Fatalf("the steps cost %s, the plan %s: %+v", sum, p.Cost, req)
 			}
 			if p.Recommended {

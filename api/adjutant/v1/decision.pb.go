@@ -810,7 +810,7 @@ type Step struct {
 	// What to send with the task, ready to use. The design step reads the task and a sample of the material; the execution
 	// step reads the plan and the material. Empty where the plan is not recommended.
 	Instruction string `protobuf:"bytes,4,opt,name=instruction,proto3" json:"instruction,omitempty"`
-	// What the step costs.
+	// What the step costs. Unset where the plan is not recommended; the plan's own estimate has what both steps come to.
 	Estimate      *CostEstimate `protobuf:"bytes,5,opt,name=estimate,proto3" json:"estimate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
