@@ -36,8 +36,9 @@ type Classification struct {
 	// The chance, 0 to 1, that the task holds a small design part and a large mechanical execution part, so that a plan by
 	// the top tier carried out by the cheapest would serve.
 	SplitProbability float64 `protobuf:"fixed64,5,opt,name=split_probability,json=splitProbability,proto3" json:"split_probability,omitempty"`
-	// The length of what is sent, in tokens, the declared material included. An approximation that belongs to no model, and
-	// is within about a fifth of most tokenizers' counts; EstimateCost counts by model.
+	// The length of what is sent, in tokens, the declared material included. An approximation that belongs to no model: of
+	// real prompts of 50 tokens or more, nine in ten have 0.8 to 1.3 times what OpenAI's o200k_base counts. Others count more
+	// (Claude since 4.7 about 1.6 times as many). EstimateCost counts by model.
 	InputTokens int64 `protobuf:"varint,6,opt,name=input_tokens,json=inputTokens,proto3" json:"input_tokens,omitempty"`
 	// The length of a good answer, in tokens. Reasoning tokens are not included.
 	OutputTokens *TokenRange `protobuf:"bytes,7,opt,name=output_tokens,json=outputTokens,proto3" json:"output_tokens,omitempty"`

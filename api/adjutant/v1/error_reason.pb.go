@@ -36,7 +36,8 @@ const (
 	ErrorReason_ERROR_REASON_UNKNOWN_POLICY ErrorReason = 3
 	// FAILED_PRECONDITION: no model satisfies every constraint. The message says what excluded each.
 	ErrorReason_ERROR_REASON_NO_MODEL_FITS ErrorReason = 4
-	// FAILED_PRECONDITION: a model asked for by name is retired. Metadata: "model", "successor" and both prices.
+	// FAILED_PRECONDITION: a model asked for by name is retired. Kept for calls that name the one model to use; none does so
+	// today. Route leaves retired models out with a reason, EstimateCost prices them at their last price and says so.
 	ErrorReason_ERROR_REASON_MODEL_RETIRED ErrorReason = 5
 	// FAILED_PRECONDITION: the price is not known for what was asked. Never taken for zero. Metadata: "model".
 	ErrorReason_ERROR_REASON_UNKNOWN_PRICE ErrorReason = 6
