@@ -13,7 +13,7 @@ import (
 
 // newAdmin answers what operators and their probes ask over HTTP: /metrics, /healthz
 // (the process is alive), /readyz (it wants calls) and, if set, /debug/pprof/.
-func newAdmin(config Config, t *telemetry, ready func() bool) *http.Server {
+func newAdmin(config Config, t *telemetry, ready, stale func() bool) *http.Server {
 	mux := http.NewServeMux()
 	restricted := func(pattern string, handler http.Handler) {
 		mux.Handle(pattern, withToken(config.Auth.AdminToken, handler))
@@ -30,6 +30,10 @@ func newAdmin(config Config, t *telemetry, ready func() bool) *http.Server {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if !ready() {
 			answerText(w, http.StatusServiceUnavailable, "not ready: loading or stopping\n")
+			return
+		}
+		if stale() {
+			answerText(w, http.StatusOK, "ready, on what was loaded before: the newest files were refused, the log says why\n")
 			return
 		}
 		answerText(w, http.StatusOK, "ready\n")

@@ -37,11 +37,13 @@ func (s *Server) watch(ctx context.Context) {
 	}
 }
 
-// reload puts what the files hold in force, or leaves everything as it is. Health
-// does not depend on it: what is in force still serves.
+// reload puts what the files hold in force, or leaves everything as it is. Whether
+// the server is healthy does not depend on it, since what is in force still serves;
+// /readyz says that it is not the newest.
 func (s *Server) reload(ctx context.Context) {
 	before := s.state.Load()
 	next, err := loadState(s.config)
+	s.stale.Store(err != nil)
 	if err != nil {
 		s.telemetry.refused(ctx)
 		s.log.LogAttrs(ctx, slog.LevelError, "reload refused; what was in force stays",

@@ -62,6 +62,9 @@ func TestReload(t *testing.T) {
 	if polled.snapshot() != second || !polled.ready() {
 		t.Error("a bad file changed what is in force")
 	}
+	if code, body := polled.get(t, "/readyz"); code != 200 || !strings.Contains(body, "refused") {
+		t.Errorf("/readyz answers %d %q after a refused reload", code, body)
+	}
 	page := metricsText(t, polled)
 	for _, want := range []string{"adjutant_reload_last_successful 0", `adjutant_reloads_total{adjutant_result="refused"} 1`, `adjutant_reloads_total{adjutant_result="loaded"} 2`, `adjutant_snapshot{adjutant_snapshot="` + second + `"} 1`} {
 		if !strings.Contains(page, want) {

@@ -59,6 +59,7 @@ type Server struct {
 	state     atomic.Pointer[state] // nil until loaded
 	signed    *signedTokens         // nil where signed tokens are not taken
 
+	stale     atomic.Bool  // the newest files were refused
 	decisions *decisionLog // nil for none
 
 	grpc     *grpc.Server
@@ -106,7 +107,7 @@ func open(ctx context.Context, config Config, stderr io.Writer, listener, admin 
 		return nil, err
 	}
 	if admin != nil {
-		s.admin = newAdmin(config, s.telemetry, s.ready)
+		s.admin = newAdmin(config, s.telemetry, s.ready, s.stale.Load)
 	}
 	calls := &limiter{most: config.Limits.calls()}
 	service := NewService(s.router, time.Now, s.log)
