@@ -70,15 +70,7 @@ func (c *Classifier) Classify(ctx context.Context, t Task) (Classification, erro
 // uses it to measure calibration apart from the weights.
 func (c *Classifier) Calibrated(z [Columns]float32) Classification {
 	out := Classification{Version: c.version, Language: "und"}
-	out.Probabilities = c.tiers(z)
-	top := 0
-	for k, p := range out.Probabilities {
-		if p > out.Probabilities[top] {
-			top = k
-		}
-	}
-	out.Tier = Tier(top + 1)
-	out.Confidence = out.Probabilities[top]
+	out.take(c.tiers(z))
 	stage := 0
 	for k := range Stages {
 		if z[ColumnStage+k] > z[ColumnStage+stage] {
@@ -89,6 +81,17 @@ func (c *Classifier) Calibrated(z [Columns]float32) Classification {
 	out.SplitProbability = 1 / (1 + math.Exp(-float64(c.splitScale*z[ColumnSplit]+c.splitBias)))
 	out.OutputTokens = c.length(z[ColumnLength])
 	return out
+}
+
+// take makes the likeliest tier the answer.
+func (c *Classification) take(p [Tiers]float64) {
+	top := 0
+	for k := range p {
+		if p[k] > p[top] {
+			top = k
+		}
+	}
+	c.Probabilities, c.Tier, c.Confidence = p, Tier(top+1), p[top]
 }
 
 // runnerUp is the most probable tier but for the answer's.

@@ -48,16 +48,8 @@ func (c *Classifier) second(ctx context.Context, s *scratch, t *Task, z [Columns
 		theirs[k] = encoderScale*float64(logits[k]) + encoderBias[k]
 		x[k] = mixScale*((1-encoderShare)*math.Log(max(out.Probabilities[k], 1e-9))+encoderShare*theirs[k]) + mixBias[k]
 	}
-	out.Probabilities = softmax(x)
-	top := 0
-	for k, p := range out.Probabilities {
-		if p > out.Probabilities[top] {
-			top = k
-		}
-	}
-	out.Tier = Tier(top + 1)
-	out.Confidence = out.Probabilities[top]
-	next := runnerUp(&out) - 1
+	out.take(softmax(x))
+	top, next := int(out.Tier)-1, runnerUp(&out)-1
 	gain := mixScale*encoderShare*(theirs[top]-theirs[next]) + mixBias[top] - mixBias[next]
 	out.Signals = c.signals(s, top, next, z, mixScale*(1-encoderShare), float32(gain))
 	return out, nil

@@ -160,12 +160,8 @@ func (w *writtenPolicy) compile(name string, catalogue *pricing.Catalogue) (*pol
 	}
 	p.deny = w.resolveDenied(".deny", w.Deny, resolve)
 	for i, spec := range w.Rules {
-		path := strictyaml.Index(".rules", i)
-		compiled, err := compileRule(spec)
-		if err != nil {
-			continue // validate has said so
-		}
-		compiled.deny = w.resolveDenied(path+".deny", spec.Deny, resolve)
+		compiled := w.rules[i]
+		compiled.deny = w.resolveDenied(strictyaml.Index(".rules", i)+".deny", spec.Deny, resolve)
 		p.rules = append(p.rules, compiled)
 	}
 	providers := map[string]bool{}

@@ -77,9 +77,7 @@ func (r *Router) priceOn(ctx context.Context, name string, req *CostRequest, cla
 		if err != nil {
 			return pricedOffer{}, err
 		}
-		visible := class.OutputTokens.Mean
-		thinking := offer.Model.ReasoningAllowance(visible)
-		u := pricing.Usage{InputTokens: input, OutputTokens: visible + thinking, ReasoningTokens: thinking}
+		u := usageOf(offer.Model, input, class.OutputTokens.Mean)
 		if e, err = estimateRange(offer, u, class.OutputTokens, terms); err != nil {
 			return pricedOffer{}, err
 		}

@@ -5,6 +5,13 @@ import (
 	"github.com/adjutant-dev/adjutant/pricing"
 )
 
+// usageOf is what a call on m uses: its input, and an answer of visible tokens with
+// the allowance for thinking on top.
+func usageOf(m *pricing.Model, input, visible int64) pricing.Usage {
+	thinking := m.ReasoningAllowance(visible)
+	return pricing.Usage{InputTokens: input, OutputTokens: visible + thinking, ReasoningTokens: thinking}
+}
+
 // estimateRange prices one call at the 10th percentile of its answer's length, as u
 // has it, and at the 90th percentile. The input is the same in all three.
 func estimateRange(offer pricing.Offer, u pricing.Usage, lengths classifier.TokenRange, terms pricing.Terms) (Estimate, error) {
@@ -15,9 +22,8 @@ func estimateRange(offer pricing.Offer, u pricing.Usage, lengths classifier.Toke
 	}
 	e.Expected = e.Cost.Total
 	at := func(visible int64) (pricing.Money, error) {
-		v := u
-		v.ReasoningTokens = offer.Model.ReasoningAllowance(visible)
-		v.OutputTokens = visible + v.ReasoningTokens
+		v := usageOf(offer.Model, u.InputTokens, visible)
+		v.CacheReadTokens = u.CacheReadTokens
 		if v.OutputTokens == u.OutputTokens {
 			return e.Expected, nil
 		}

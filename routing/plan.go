@@ -149,14 +149,14 @@ func (d *deciding) cheapestStep(t classifier.Tier, use func(*pricing.Model) pric
 func (d *deciding) designUsage(m *pricing.Model) pricing.Usage {
 	material := max(d.req.Task.Material.InputTokens, 0)
 	sample := min(material, d.policy.plan.SampleTokens)
-	return d.usage(m, d.tokens.of(m)-material+sample+instructionTokens, d.policy.plan.OutputTokens)
+	return usageOf(m, d.tokens.of(m)-material+sample+instructionTokens, d.policy.plan.OutputTokens)
 }
 
 // executionUsage: the plan, the last user turn (material that is pasted stands in it)
 // and the declared material; not the whole conversation again.
 func (d *deciding) executionUsage(m *pricing.Model) pricing.Usage {
 	material := max(d.req.Task.Material.InputTokens, 0)
-	return d.usage(m, d.policy.plan.OutputTokens+d.tokens.ask(m)+material+instructionTokens, d.class.OutputTokens.Mean)
+	return usageOf(m, d.policy.plan.OutputTokens+d.tokens.ask(m)+material+instructionTokens, d.class.OutputTokens.Mean)
 }
 
 // planFailure is P(fail | plan): where the task holds both stages (chance split) the

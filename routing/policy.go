@@ -39,7 +39,8 @@ type writtenPolicy struct {
 	policySpec
 	doc   *strictyaml.Document
 	path  string
-	whole bool // everything that compiling needs is there
+	whole bool   // everything that compiling needs is there
+	rules []rule // compiled but for the models that they deny, by position in Rules
 }
 
 // policySpec is the file format of one policy. A key that is left out is nil and
@@ -385,6 +386,7 @@ func (w *writtenPolicy) validate(decoded bool) error {
 			wrong(path+".tokens_per_second", "%v is not a speed: use more than 0", speed.TokensPerSecond)
 		}
 	}
+	w.rules = make([]rule, len(w.Rules))
 	for i, rule := range w.Rules {
 		path := strictyaml.Index(".rules", i)
 		if rule.Name == "" {
@@ -392,8 +394,10 @@ func (w *writtenPolicy) validate(decoded bool) error {
 		}
 		if rule.When == "" {
 			wrong(path, "the rule has no condition: \"when\" is a CEL expression such as labels.team == \"billing\"")
-		} else if _, err := compileRule(rule); err != nil {
+		} else if compiled, err := compileRule(rule); err != nil {
 			wrong(path+".when", "%v", err)
+		} else {
+			w.rules[i] = compiled
 		}
 		if rule.Floor != nil && rule.Ceiling != nil && *rule.Floor > *rule.Ceiling {
 			wrong(path+".floor", "the floor %s is above the ceiling %s", classifier.Tier(*rule.Floor), classifier.Tier(*rule.Ceiling))

@@ -195,7 +195,7 @@ func (d *deciding) makeCandidates() error {
 		}
 	}
 	for i := range d.candidates {
-		if c := &d.candidates[i]; c.price != 0 || c.possible {
+		if c := &d.candidates[i]; c.possible {
 			c.total = d.expected(c.cost, c.tier, d.needs)
 		}
 	}
@@ -206,7 +206,7 @@ func (d *deciding) makeCandidates() error {
 func (d *deciding) weigh(c *candidate) error {
 	m := c.offer.Model
 	visible := d.class.OutputTokens.Mean
-	c.usage = d.usage(m, d.tokens.of(m), visible)
+	c.usage = usageOf(m, d.tokens.of(m), visible)
 	if m == d.current {
 		c.usage.CacheReadTokens = min(d.cached, c.usage.InputTokens)
 	}
@@ -233,8 +233,8 @@ func (d *deciding) weigh(c *candidate) error {
 
 	capable := m.Capabilities.HasAll(d.req.Task.Capabilities...)
 	fits := fitsContext(m, c.usage)
-	offered := allows(d.set.providers, m.Provider) && !slices.Contains(d.set.deny, m)
-	c.possible = capable && fits && offered
+	provided, denied := allows(d.set.providers, m.Provider), slices.Contains(d.set.deny, m)
+	c.possible = capable && fits && provided && !denied
 	c.usable = capable
 	exclude := func(is bool, code ReasonCode, forSteps bool) {
 		if is && c.excluded == 0 {
@@ -246,8 +246,8 @@ func (d *deciding) weigh(c *candidate) error {
 	exclude(!capable, ExcludedCapability, true)
 	exclude(!fits, ExcludedContext, false)
 	exclude(want.MinContextTokens > 0 && m.ContextWindow < want.MinContextTokens, ExcludedContext, true)
-	exclude(!allows(d.set.providers, m.Provider) || !allows(want.Providers, m.Provider), ExcludedProvider, true)
-	exclude(!offered || slices.Contains(d.denied, m), ExcludedDenied, true)
+	exclude(!provided || !allows(want.Providers, m.Provider), ExcludedProvider, true)
+	exclude(denied || slices.Contains(d.denied, m), ExcludedDenied, true)
 	exclude(slices.Contains(d.attempts.refusedBy, m.Provider), ExcludedAttempted, true)
 	exclude(slices.Contains(d.attempts.tried, m), ExcludedAttempted, true)
 	exclude(c.tier < d.floor || c.tier > d.ceiling, ExcludedTier, false)
@@ -274,13 +274,6 @@ func priceExclusion(err error) (ReasonCode, error) {
 		return ExcludedRegion, nil
 	}
 	return 0, fmt.Errorf("price the task: %w", err)
-}
-
-// usage is what a call on m uses: its input, and an answer of visible tokens with
-// the allowance for thinking on top.
-func (d *deciding) usage(m *pricing.Model, input, visible int64) pricing.Usage {
-	thinking := m.ReasoningAllowance(visible)
-	return pricing.Usage{InputTokens: input, OutputTokens: visible + thinking, ReasoningTokens: thinking}
 }
 
 // fitsContext reports whether input and answer fit the model's windows. A limit on
@@ -397,16 +390,13 @@ func (d *deciding) isCurrent(c *candidate) int {
 
 // withoutAttempts chooses as if nothing had been tried.
 func (d *deciding) withoutAttempts() *candidate {
-	req := *d.req
-	req.Session.Attempts = nil
 	fresh := *d
-	fresh.req, fresh.attempts = &req, attempts{}
+	fresh.attempts = attempts{}
 	fresh.weighNeeds()
 	if fresh.makeCandidates() != nil {
 		return nil
 	}
-	best := fresh.best(func(c *candidate) bool { return c.excluded == 0 })
-	return best
+	return fresh.best(func(c *candidate) bool { return c.excluded == 0 })
 }
 
 // fallbacks are the other candidates of the tier by their totals, then those of the

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -97,15 +98,7 @@ func calibrateLength(rows []scored, w *classifier.Weights) {
 	if len(ps) == 0 {
 		ps = []pair{{0, -2}, {0, 0}, {0, 2}}
 	}
-	slices.SortStableFunc(ps, func(a, b pair) int {
-		switch {
-		case a.z < b.z:
-			return -1
-		case a.z > b.z:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(ps, func(a, b pair) int { return cmp.Compare(a.z, b.z) })
 	for b := range classifier.LengthBins {
 		from, to := b*len(ps)/classifier.LengthBins, (b+1)*len(ps)/classifier.LengthBins
 		if from == to {

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -203,15 +204,7 @@ func report(rows []Row, got []classifier.Classification) *Report {
 		r.Slices = append(r.Slices, Slice{name, c.rows, ratio(c.right, c.rows), wilson(c.right, c.rows)})
 	}
 	slices.SortFunc(r.Slices, func(a, b Slice) int { return strings.Compare(a.Name, b.Name) })
-	slices.SortStableFunc(r.Mistakes, func(a, b Mistake) int {
-		switch {
-		case a.Probability < b.Probability:
-			return -1
-		case a.Probability > b.Probability:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(r.Mistakes, func(a, b Mistake) int { return cmp.Compare(a.Probability, b.Probability) })
 	r.Mistakes = r.Mistakes[:min(len(r.Mistakes), worstMistakes)]
 	return r
 }
