@@ -3,6 +3,7 @@ package encoder
 import (
 	"context"
 	_ "embed"
+	"encoding/binary"
 	"math"
 	"sync"
 	"unicode/utf8"
@@ -130,55 +131,53 @@ type scratch struct {
 	ids, text []int32
 	word      []byte
 
-	x       []float32 // rows × hidden: what the layers add to
-	wide    []float32 // rows × max(3·hidden, ffn): query, key and value; then the feed-forward
-	narrow  []float32 // rows × hidden: what a layer is about to add
-	q       []int16   // rows × max(hidden, ffn): the quantised input of a matrix
-	qScale  []float32 // rows
-	keys    []byte    // one head's keys as tiles: 16 tokens are the channels
-	kScale  []float32 // rows
-	values  []byte    // one head's values as tiles: its dimensions are the channels
-	largest []uint32  // head: bits of the largest magnitude of each dimension of the values
-	vScale  []float32 // head
-	inverse []float32 // head: 1 / vScale
-	weights []int16   // tileRows × rows: softmax of one tile, in 1/oneWeight
-	scores  []float32 // tileRows × rows
+	x       []float32   // rows × hidden: what the layers add to
+	wide    []float32   // rows × max(3·hidden, ffn): query, key and value; then the feed-forward
+	narrow  []float32   // rows × hidden: what a layer is about to add
+	in      activations // rows × max(hidden, ffn): what meets a matrix; one head's queries
+	keys    matrix      // one head's keys: tokens are the channels
+	key     []int16     // head: one of them
+	scores  []float32   // tileRows × rows
+	weights activations // tileRows × rows: softmax of the scores, in 1/oneWeight
+	values  matrix      // one head's values: tokens are the inputs
+	most    []float32   // head: the largest magnitude of each dimension of the values
+	inverse []float32   // head: 1 / the values' scale
 }
 
 func newScratch(s shape) *scratch {
 	head := s.hidden / s.heads
+	empty := func(in, out int) matrix {
+		return matrix{in, out, make([]byte, in*out), make([]float32, out), make([]float32, out), make([]int32, out)}
+	}
 	return &scratch{
 		ids:     make([]int32, 0, maxTokens+contextTokens),
 		x:       make([]float32, maxTokens*s.hidden),
 		wide:    make([]float32, maxTokens*max(3*s.hidden, s.ffn)),
 		narrow:  make([]float32, maxTokens*s.hidden),
-		q:       make([]int16, maxTokens*max(s.hidden, s.ffn)),
-		qScale:  make([]float32, maxTokens),
-		keys:    make([]byte, maxTokens*head),
-		kScale:  make([]float32, maxTokens),
-		values:  make([]byte, maxTokens*head),
-		largest: make([]uint32, head),
-		vScale:  make([]float32, head),
-		inverse: make([]float32, head),
-		weights: make([]int16, tileRows*maxTokens),
+		in:      newActivations(maxTokens, max(s.hidden, s.ffn)),
+		keys:    empty(head, maxTokens),
+		key:     make([]int16, head),
 		scores:  make([]float32, tileRows*maxTokens),
+		weights: newActivations(tileRows, maxTokens),
+		values:  empty(maxTokens, head),
+		most:    make([]float32, head),
+		inverse: make([]float32, head),
 	}
 }
 
 // forward runs the network on s.ids.
-//
-// Products of floats are converted explicitly before they are added. That
-// forbids fused multiply-add, so that every machine gets the same bits.
 func (e *Encoder) forward(ctx context.Context, s *scratch) (logits [3]float32, err error) {
 	rows := len(s.ids)
 	for i, id := range s.ids {
 		x := s.x[i*e.hidden:][:e.hidden]
 		word, place := e.token.rows[int(id)*e.hidden:][:e.hidden], e.position.rows[i*e.hidden:][:e.hidden]
 		wordScale, placeScale := e.token.scale[id], e.position.scale[i]
+		y := s.narrow[:e.hidden]
 		for j := range x {
-			x[j] = float32(wordScale*float32(int8(word[j]))) + float32(placeScale*float32(int8(place[j])))
+			x[j] = wordScale * float32(int8(word[j]))
+			y[j] = placeScale * float32(int8(place[j]))
 		}
-		e.afterEmbedding.apply(x)
+		e.afterEmbedding.add(x, y)
 	}
 	for i := range e.blocks {
 		if err := ctx.Err(); err != nil {
@@ -188,11 +187,15 @@ func (e *Encoder) forward(ctx context.Context, s *scratch) (logits [3]float32, e
 		b.queryKeyValue.multiply(s.wide, s.x, s, rows)
 		e.attend(s, rows)
 		b.output.multiply(s.wide, s.narrow, s, rows)
-		b.afterAttention.add(s.x, s.wide, rows)
+		for r := range rows {
+			b.afterAttention.add(s.x[r*e.hidden:][:e.hidden], s.wide[r*e.hidden:])
+		}
 		b.up.multiply(s.wide, s.x, s, rows)
 		gelu(s.wide[:rows*e.ffn])
 		b.down.multiply(s.narrow, s.wide, s, rows)
-		b.afterFeedForward.add(s.x, s.narrow, rows)
+		for r := range rows {
+			b.afterFeedForward.add(s.x[r*e.hidden:][:e.hidden], s.narrow[r*e.hidden:])
+		}
 	}
 	// The head reads the mean of all tokens.
 	var sums [3]float64
@@ -215,191 +218,74 @@ func (e *Encoder) forward(ctx context.Context, s *scratch) (logits [3]float32, e
 // A tile of weights is used for all rows before the next is read, so weights
 // pass through the cache once.
 func (m *matrix) multiply(y, x []float32, s *scratch, rows int) {
+	s.in.stride = m.in
 	for r := range rows {
-		s.qScale[r] = quantise(s.q[r*m.in:], x[r*m.in:][:m.in])
+		s.in.set(r, x[r*m.in:][:m.in])
 	}
-	var sums [tileRows * tileColumns]int32
 	for c := 0; c < m.out; c += tileColumns {
-		weights := m.weights[c*m.in:][:tileColumns*m.in]
-		scale, bias := (*[tileColumns]float32)(m.scale[c:]), (*[tileColumns]float32)(m.bias[c:])
 		for r := 0; r < rows; r += tileRows {
-			dot(&sums, s.q[r*m.in:], m.in, weights)
-			for i := range min(tileRows, rows-r) {
-				out := (*[tileColumns]float32)(y[(r+i)*m.out+c:])
-				sum := (*[tileColumns]int32)(sums[i*tileColumns:])
-				step := s.qScale[r+i]
-				for j := range out {
-					out[j] = float32(float32(sum[j])*float32(step*scale[j])) + bias[j]
-				}
-			}
+			product(y[r*m.out+c:], m.out, &s.in, r, m, c)
 		}
 	}
 }
 
 // attend sets s.narrow to the attention of all heads over s.wide, which holds
-// query, key and value of each token. Keys and values become int8 tiles, so
-// that both products run on the kernel of the matrices.
+// query, key and value of each token. Keys and values become int8 matrices, so
+// that both products run on the kernel of the weights.
 func (e *Encoder) attend(s *scratch, rows int) {
 	head, width := e.hidden/e.heads, 3*e.hidden
-	even := (rows + 1) &^ 1
 	root := float32(1 / math.Sqrt(float64(head)))
-	var sums [tileRows * tileColumns]int32
+	s.in.stride = head
+	s.values.in = (rows + 3) &^ 3
+	clear(s.wide[rows*width : s.values.in*width]) // the inputs that no token fills
+	// Scores are made by whole tiles. The bias keeps those out that belong to no token.
+	scored := (rows + tileColumns - 1) / tileColumns * tileColumns
+	clear(s.keys.bias[:rows])
+	for c := rows; c < scored; c++ {
+		s.keys.bias[c] = float32(math.Inf(-1))
+	}
 	for h := range e.heads {
-		// Queries, keys, and the range of each dimension of the values.
-		clear(s.largest)
+		query, key, value := s.wide[h*head:], s.wide[e.hidden+h*head:], s.wide[2*e.hidden+h*head:]
+		clear(s.most)
 		for r := range rows {
-			query := s.wide[r*width+h*head:][:head]
-			s.qScale[r] = quantise(s.q[r*head:], query) * root
-			key := s.wide[r*width+e.hidden+h*head:][:head]
-			m := max(largest(key), tiny)
-			s.kScale[r] = m / 127
-			inverse := 127 / m
-			tile := s.keys[r/tileColumns*tileColumns*head+r%tileColumns*2:]
-			for d := 0; d < head; d += 2 {
-				tile[d*tileColumns] = quantise8(key[d], inverse)
-				tile[d*tileColumns+1] = quantise8(key[d+1], inverse)
-			}
-			for d, v := range s.wide[r*width+2*e.hidden+h*head:][:head] {
-				s.largest[d] = max(s.largest[d], math.Float32bits(v)&^(1<<31))
-			}
+			s.in.set(r, query[r*width:][:head])
+			s.in.step[r] *= root
+			s.setKey(r, key[r*width:][:head])
+			widen(s.most, value[r*width:])
 		}
-		for d, bits := range s.largest {
-			s.vScale[d] = max(math.Float32frombits(bits), tiny) / 127
-			s.inverse[d] = 1 / s.vScale[d]
+		for d, m := range s.most {
+			s.values.scale[d] = max(m, tiny) / 127
+			s.inverse[d] = 1 / s.values.scale[d]
 		}
-		if rows < even {
-			clear(s.values[:head*even]) // the odd place that no token fills
-		}
-		for r := range rows {
-			tile := s.values[r/2*2*tileColumns+r%2:]
-			for d, v := range s.wide[r*width+2*e.hidden+h*head:][:head] {
-				tile[d/tileColumns*tileColumns*even+d%tileColumns*2] = quantise8(v, s.inverse[d])
+		clear(s.values.cross)
+		for r := 0; r < rows; r += 4 {
+			for d := 0; d < head; d += tileColumns {
+				s.values.roundFour(d, r, value[r*width+d:], width, (*[tileColumns]float32)(s.inverse[d:]))
 			}
 		}
 		for r := 0; r < rows; r += tileRows {
 			for c := 0; c < rows; c += tileColumns {
-				dot(&sums, s.q[r*head:], head, s.keys[c*head:][:tileColumns*head])
-				n := min(tileColumns, rows-c)
-				for i := range min(tileRows, rows-r) {
-					step := s.qScale[r+i]
-					scores := s.scores[i*maxTokens+c:][:n]
-					for j, k := range s.kScale[c:][:n] {
-						scores[j] = float32(sums[i*tileColumns+j]) * float32(step*k)
-					}
-				}
+				product(s.scores[c:], maxTokens, &s.in, r, &s.keys, c)
 			}
-			var inverse [tileRows]float32
 			for i := range min(tileRows, rows-r) {
-				weights := s.weights[i*maxTokens:][:even]
-				weights[even-1] = 0
-				inverse[i] = softmax(weights, s.scores[i*maxTokens:][:rows])
+				weights := s.weights.q[i*maxTokens:][:scored]
+				s.weights.step[i] = softmax(weights, s.scores[i*maxTokens:][:scored])
+				s.weights.cross[i] = cross(weights)
 			}
 			for d := 0; d < head; d += tileColumns {
-				dot(&sums, s.weights, maxTokens, s.values[d*even:][:tileColumns*even])
-				for i := range min(tileRows, rows-r) {
-					out := s.narrow[(r+i)*e.hidden+h*head+d:][:tileColumns]
-					for j, step := range s.vScale[d:][:tileColumns] {
-						out[j] = float32(sums[i*tileColumns+j]) * float32(step*inverse[i])
-					}
-				}
+				product(s.narrow[r*e.hidden+h*head+d:], e.hidden, &s.weights, 0, &s.values, d)
 			}
 		}
 	}
 }
 
-// apply normalises x to mean 0 and variance 1, then scales and shifts it.
-func (n *normalisation) apply(x []float32) {
-	// Four sums each, so that additions don't wait for one another.
-	var a, b [4]float32
-	for i := 0; i < len(x); i += 4 {
-		for j, v := range (*[4]float32)(x[i:]) {
-			a[j] += v
-		}
-	}
-	mean := (a[0] + a[1] + a[2] + a[3]) / float32(len(x))
-	for i := 0; i < len(x); i += 4 {
-		for j, v := range (*[4]float32)(x[i:]) {
-			v -= mean
-			b[j] += float32(v * v)
-		}
-	}
-	variance := (b[0] + b[1] + b[2] + b[3]) / float32(len(x))
-	scale := float32(1 / math.Sqrt(float64(variance)+1e-12))
-	gain, bias := n.gain[:len(x)], n.bias[:len(x)]
-	for i, v := range x {
-		x[i] = float32(float32((v-mean)*scale)*gain[i]) + bias[i]
-	}
-}
-
-// add adds y to x and normalises, row by row.
-func (n *normalisation) add(x, y []float32, rows int) {
-	hidden := len(n.gain)
-	for r := range rows {
-		row, more := x[r*hidden:][:hidden], y[r*hidden:][:hidden]
-		for i, v := range more {
-			row[i] += v
-		}
-		n.apply(row)
-	}
-}
-
-// Softmax and GELU read tables, made at start from the functions of package
-// math. Steps are powers of two, so that an index is exact.
-const (
-	oneWeight  = 1 << 14 // quantised softmax: the weight of the largest score
-	expSteps   = 1 << 10 // entries per unit; half a step is 0.05% of a weight
-	expEntries = 10 * expSteps
-	geluBound  = 6 // beyond ±6, GELU is 0 or x within 6e-9
-	geluSteps  = 1 << 8
-)
-
-// expTable[i] is exp(-i/expSteps) in 1/oneWeight; it rounds to 0 at 10.4.
-// geluTable[i] is GELU(i/geluSteps - geluBound).
-var expTable, geluTable = func() (exp [expEntries]int16, gelu [2*geluBound*geluSteps + 2]float32) {
-	for i := range exp {
-		exp[i] = int16(math.Round(oneWeight * math.Exp(-float64(i)/expSteps)))
-	}
-	for i := range gelu {
-		x := float64(i)/geluSteps - geluBound
-		gelu[i] = float32(x / 2 * (1 + math.Erf(x/math.Sqrt2)))
-	}
-	return exp, gelu
-}()
-
-// softmax sets weights to exp(score - largest score) in 1/oneWeight, and
-// returns the inverse of their sum, which makes a weighted sum a mean.
-func softmax(weights []int16, scores []float32) float32 {
-	most := scores[0]
-	for _, v := range scores {
-		if v > most {
-			most = v
-		}
-	}
-	var sum int32
-	for i, v := range scores {
-		var w int16
-		// Written so that NaN, which only strange weights give, is left out.
-		if below := float32((most-v)*expSteps) + 0.5; below < expEntries {
-			w = expTable[int(below)]
-		}
-		weights[i] = w
-		sum += int32(w)
-	}
-	return 1 / float32(sum)
-}
-
-// gelu replaces each x by x times the normal distribution function at x, read
-// from a table with linear interpolation (error below 2e-6).
-func gelu(x []float32) {
-	for i, v := range x {
-		switch {
-		case v >= geluBound:
-		case v > -geluBound:
-			at := float32((v + geluBound) * geluSteps)
-			k := int(at)
-			x[i] = geluTable[k] + float32((at-float32(k))*(geluTable[k+1]-geluTable[k]))
-		default:
-			x[i] = 0
-		}
+// setKey makes x, rounded to int8, channel c of s.keys.
+func (s *scratch) setKey(c int, x []float32) {
+	m := max(largest(x), tiny)
+	round(s.key, x, 127/m)
+	s.keys.scale[c], s.keys.cross[c] = m/127, cross(s.key)
+	tile := s.keys.weights[c/tileColumns*tileColumns*len(x)+c%tileColumns*2:]
+	for d := 0; d+1 < len(s.key); d += 2 {
+		binary.LittleEndian.PutUint16(tile[d*tileColumns:], uint16(byte(s.key[d]))|uint16(s.key[d+1])<<8)
 	}
 }

@@ -36,17 +36,18 @@ func BenchmarkLogits(b *testing.B) {
 	}
 }
 
-// BenchmarkDot measures the kernel alone, in multiplications and additions a
+// BenchmarkProduct measures the kernel alone, in multiplications and additions a
 // nanosecond, on a tile of 4 rows and 384 inputs.
-func BenchmarkDot(b *testing.B) {
-	a, w := make([]int16, tileRows*384), make([]byte, 384*tileColumns)
-	var sums [tileRows * tileColumns]int32
+func BenchmarkProduct(b *testing.B) {
+	a, dst := newActivations(tileRows, 384), make([]float32, tileRows*tileColumns)
+	m := &matrix{in: 384, out: tileColumns, weights: make([]byte, 384*tileColumns), scale: make([]float32, tileColumns), bias: make([]float32, tileColumns)}
+	m.setCross()
 	for _, kernel := range kernels() {
 		b.Run(kernel, func(b *testing.B) {
 			defer use(kernel)()
 			b.ReportAllocs()
 			for b.Loop() {
-				dot(&sums, a, 384, w)
+				product(dst, tileColumns, &a, 0, m, 0)
 			}
 			b.ReportMetric(float64(b.N)*tileRows*384*tileColumns/float64(b.Elapsed().Nanoseconds()), "MAC/ns")
 		})

@@ -21,7 +21,7 @@ func ExampleEncoder_Logits() {
 		fmt.Println("repetition, making, judgment:", logits)
 	}
 	// Output:
-	// repetition, making, judgment: [3.1310408 -1.7303979 -1.8163072]
-	// repetition, making, judgment: [-1.1608727 1.9782959 -1.756313]
-	// repetition, making, judgment: [-1.443589 -1.5843035 3.8270602]
+	// repetition, making, judgment: [3.128788 -1.7267725 -1.8174183]
+	// repetition, making, judgment: [-1.1627755 1.9788686 -1.754865]
+	// repetition, making, judgment: [-1.4428042 -1.586353 3.8283396]
 }

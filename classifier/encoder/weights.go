@@ -25,7 +25,7 @@ import (
 //
 //	table          a float32 scale for each row, then rows of int8
 //	matrix         a float32 scale and a float32 bias for each output channel,
-//	               then int8 in tiles of 16 channels, in the order of [dot]
+//	               then int8 in tiles of 16 channels, in the order of [matrix]
 //	normalisation  hidden float32 gains, hidden float32 biases
 const (
 	magic      = "adjenc\x00\x01"
@@ -41,18 +41,6 @@ type shape struct {
 type table struct {
 	scale []float32
 	rows  []byte
-}
-
-// matrix is a linear layer: out channels, each a sum over in inputs.
-type matrix struct {
-	in, out     int
-	scale, bias []float32
-	weights     []byte
-}
-
-// normalisation is a layer norm.
-type normalisation struct {
-	gain, bias []float32
 }
 
 // layer is one transformer block. Each normalisation follows the residual sum.
@@ -167,7 +155,11 @@ func (r *reader) table(rows, columns int) table {
 }
 
 func (r *reader) matrix(in, out int) matrix {
-	return matrix{in: in, out: out, scale: r.floats(out), bias: r.floats(out), weights: r.bytes(in * out)}
+	m := matrix{in: in, out: out, scale: r.floats(out), bias: r.floats(out), weights: r.bytes(in * out)}
+	if !r.short {
+		m.setCross()
+	}
+	return m
 }
 
 func (r *reader) normalisation(n int) normalisation {
