@@ -81,7 +81,7 @@ func (c *call) charge(tasks int) error {
 	if limit.AllowN(now, tasks) {
 		return nil
 	}
-	c.telemetry.shed.Add(context.Background(), 1, shedForRate...)
+	c.countShed(shedForRate)
 	if tasks > limit.Burst() {
 		return refuse(codes.ResourceExhausted, adjutantv1.ErrorReason_ERROR_REASON_RATE_LIMITED,
 			fmt.Sprintf("a batch of this tenant may hold %d tasks at most: send smaller ones", limit.Burst()+1))

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -41,10 +40,6 @@ func (s *Service) BatchRoute(ctx context.Context, req *adjutantv1.BatchRouteRequ
 	return &adjutantv1.BatchRouteResponse{Results: results}, nil
 }
 
-// batchHelpers bounds the goroutines that all batches together have beside their own,
-// so that a batch alone has every core and many of them share.
-var batchHelpers = &limiter{most: int64(runtime.GOMAXPROCS(0)) - 1}
-
 // batch answers requests on all cores, on one snapshot. It fails as a whole only
 // where the batch itself is at fault or the caller's time is up.
 func batch[Request, Answer, Result any](
@@ -65,6 +60,16 @@ func batch[Request, Answer, Result any](
 	if err := callOf(ctx).charge(len(requests) - 1); err != nil { // the first is charged with the call
 		return nil, err
 	}
+	if err := s.queue.addBatch(len(requests)); err != nil {
+		callOf(ctx).countShed(shedForQueue)
+		return nil, err
+	}
+	done := func() { s.queue.batchDone(len(requests)) }
+	if c := callOf(ctx); c != nil {
+		c.whenSent(done)
+	} else {
+		defer done()
+	}
 	callOf(ctx).startBatch()
 	results := make([]Result, len(requests))
 	one := func(i int) {
@@ -83,31 +88,33 @@ func batch[Request, Answer, Result any](
 	}
 
 	var next atomic.Int64
+	// Workers wait for their turns beside single calls, so that both share the cores.
 	work := func() {
-		for ctx.Err() == nil {
+		var now turn
+		defer now.end()
+		for {
 			i := int(next.Add(1)) - 1
 			if i >= len(requests) {
 				return
 			}
+			if !now.has() {
+				var err error
+				if now, err = s.queue.wait(ctx); err != nil {
+					return // the batch fails as a whole
+				}
+			}
 			one(i)
-			// Otherwise single calls would wait for as long as the scheduler lets a
-			// goroutine run, which is hundreds of tasks.
-			runtime.Gosched()
+			now.done()
 		}
 	}
-	var others sync.WaitGroup
-	for range len(requests) - 1 {
-		if !batchHelpers.enter() {
-			break
-		}
-		others.Go(func() {
-			defer batchHelpers.leave()
-			work()
-		})
+	var workers sync.WaitGroup
+	for range min(s.queue.cores, len(requests)) - 1 {
+		workers.Go(work)
 	}
 	work()
-	others.Wait()
-	if err := ctx.Err(); err != nil {
+	workers.Wait()
+	// The answer, which may have megabytes, is encoded in a turn as well.
+	if err := callOf(ctx).endBatch(ctx, s.queue); err != nil {
 		return nil, s.statusOf(ctx, err)
 	}
 	return results, nil

@@ -60,7 +60,7 @@ func BenchmarkInterceptors(b *testing.B) {
 			}
 		})
 	}
-	all := unaryInterceptors(s.telemetry, s.log, s.identify, &limiter{most: 10})
+	all := unaryInterceptors(s.telemetry, s.log, s.identify, &limiter{most: 10, queue: unlimitedQueue()})
 	for i, name := range []string{"nothing", "+telemetry and log", "+recovery", "+identity and rate", "+concurrency"} {
 		measure(name, all[:i]...)
 	}

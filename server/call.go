@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/adjutant-dev/adjutant/routing"
@@ -19,6 +21,8 @@ type call struct {
 	identity  routing.Identity
 	tenant    *tenant // nil where nobody is asked who they are
 
+	turn         turn   // on a core, from when the message is there
+	afterSending func() // nil for nothing to do then
 	requestBytes int
 	answer       proto.Message // nil for a refused call
 	answerBytes  int
@@ -31,13 +35,14 @@ type call struct {
 type stage uint8
 
 const (
-	stageRead   stage = iota // validate the request and convert it
+	stageWait   stage = iota // for a core
+	stageRead                // decode the request, validate and convert it
 	stageDecide              // classify, price, route
 	stageAnswer              // convert the answer
 	numStages
 )
 
-var stageNames = [numStages]string{"read", "decide", "answer"}
+var stageNames = [numStages]string{"wait", "read", "decide", "answer"}
 
 type callKey struct{}
 
@@ -75,11 +80,12 @@ func (c *call) done(s stage) {
 	c.lastStage = now
 }
 
-// startBatch ends the timing of stages, since the requests of a batch are answered
-// side by side.
+// startBatch ends the timing of stages and the call's own turn, since the requests of
+// a batch are answered side by side, each in a turn of its own.
 func (c *call) startBatch() {
 	if c != nil {
 		c.batch = true
+		c.turn.end()
 	}
 }
 
@@ -89,6 +95,41 @@ func (c *call) identified() routing.Identity {
 		return routing.Identity{}
 	}
 	return c.identity
+}
+
+// endBatch gives the call a turn again; it fails only where ctx is done.
+func (c *call) endBatch(ctx context.Context, q *queue) (err error) {
+	if c == nil {
+		return ctx.Err()
+	}
+	c.turn, err = q.wait(ctx)
+	return err
+}
+
+// whenSent calls f when the answer has been sent or will not be: a batch's has
+// megabytes, and a client that reads slowly should not pile them up.
+func (c *call) whenSent(f func()) {
+	once := sync.OnceFunc(f)
+	// Should gRPC not tell what became of the answer, it counts for a minute.
+	timer := time.AfterFunc(time.Minute, once)
+	c.afterSending = func() {
+		timer.Stop()
+		once()
+	}
+}
+
+// end ends what the call still has.
+func (c *call) end() {
+	c.turn.end()
+	if c.afterSending != nil {
+		c.afterSending()
+	}
+}
+
+func (c *call) countShed(reason []metric.AddOption) {
+	if c != nil {
+		c.telemetry.shed.Add(context.Background(), 1, reason...)
+	}
 }
 
 func (c *call) countPanic() {

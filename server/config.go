@@ -87,13 +87,17 @@ type LogConfig struct {
 	Level slog.Level `yaml:"level"`
 }
 
-// Limits bound what callers can take. Beyond them calls are refused, never queued.
+// Limits bound what callers can take. Beyond them calls are refused.
 type Limits struct {
 	// MessageBytes is the largest request, in bytes.
 	MessageBytes int `yaml:"message_bytes"`
 	// HeaderBytes is the largest header list of a call, in bytes.
 	HeaderBytes int `yaml:"header_bytes"`
-	// Calls is how many calls are received and worked on at once; 0 means 64 a core.
+	// QueueTime is the longest time that a call may be expected to wait for a core. How
+	// many may wait follows from how long recent tasks have taken; more are refused.
+	QueueTime time.Duration `yaml:"queue_time"`
+	// Calls is how many calls may be open at once, those included whose messages are
+	// still coming; 0 means 256 a core. Times MessageBytes it bounds their memory.
 	Calls int `yaml:"calls"`
 	// CallTime is the longest time of a call, the reading of its message included.
 	// A caller's own deadline holds where it is shorter.
@@ -115,6 +119,7 @@ func DefaultConfig() Config {
 			// A prompt of 4 MiB, and room for what stands around it.
 			MessageBytes: 4<<20 + 64<<10,
 			HeaderBytes:  32 << 10,
+			QueueTime:    100 * time.Millisecond,
 			CallTime:     10 * time.Second,
 			Streams:      1_000,
 			Connections:  10_000,
@@ -158,6 +163,9 @@ func (c Config) validate(wrong func(key, format string, args ...any)) {
 	between("limits.calls", c.Limits.Calls, 0, 1<<20)
 	between("limits.streams", c.Limits.Streams, 1, 1<<20)
 	between("limits.connections", c.Limits.Connections, 1, 1<<20)
+	if c.Limits.QueueTime < time.Millisecond || c.Limits.QueueTime > time.Minute {
+		wrong("limits.queue_time", "must be 1ms to 1m, not %s", c.Limits.QueueTime)
+	}
 	if c.Limits.CallTime < 10*time.Millisecond || c.Limits.CallTime > time.Hour {
 		wrong("limits.call_time", "must be 10ms to 1h, not %s", c.Limits.CallTime)
 	}
@@ -195,10 +203,10 @@ func network(address string) (kind, where string, err error) {
 	return "tcp", address, nil
 }
 
-// calls gives the limit of calls at once.
+// calls gives the limit of calls that are open.
 func (l Limits) calls() int64 {
 	if l.Calls == 0 {
-		return 64 * int64(runtime.GOMAXPROCS(0))
+		return 256 * int64(runtime.GOMAXPROCS(0))
 	}
 	return int64(l.Calls)
 }

@@ -6,7 +6,8 @@
 //   - server.go starts the listeners and drains them; admin.go answers the admin port.
 //   - interceptors.go is the chain that every call passes: telemetry and log,
 //     recovery, identity, limits. Only then is the message read (register.go), so that
-//     a call that is refused costs next to nothing.
+//     a call that is refused costs next to nothing. queue.go is where it then waits for a
+//     core, and where overload shows first.
 //   - service.go answers the six RPCs: validate, convert, ask the router, convert
 //     back. batch.go and models.go hold what BatchClassify, BatchRoute and ListModels
 //     need beyond that.

@@ -13,12 +13,12 @@ import (
 	adjutantv1 "github.com/adjutant-dev/adjutant/api/adjutant/v1"
 )
 
-// limiter bounds how many calls are worked on at once. The rest are refused at once
-// rather than queued: a caller that waits in line past its deadline is work for
-// nothing, and a line is memory.
+// limiter bounds how many calls are open at once, which bounds their memory, and
+// refuses calls at the door while the queue is as long as it may be.
 type limiter struct {
 	most     int64
 	inFlight atomic.Int64
+	queue    *queue
 }
 
 // enter reports whether there is room; if so, leave must follow.
@@ -31,10 +31,6 @@ func (l *limiter) enter() bool {
 }
 
 func (l *limiter) leave() { l.inFlight.Add(-1) }
-
-// retryAfter is what a refused caller is told to wait. Calls take far less than a
-// millisecond, so that a place is free long before.
-const retryAfter = 100 * time.Millisecond
 
 // boundTime gives a call of ours its longest time, unless its caller gave it less. It
 // is a tap, which gRPC runs before it makes the stream, because only there does the
@@ -59,12 +55,18 @@ func (l *limiter) intercept(ctx context.Context, req any, info *grpc.UnaryServer
 		return handler(ctx, req) // health must answer above all when there is much to do
 	}
 	if !l.enter() {
-		if c := callOf(ctx); c != nil {
-			c.telemetry.shed.Add(ctx, 1, shedForConcurrency...)
-		}
+		callOf(ctx).countShed(shedForConcurrency)
 		return nil, comeBack(adjutantv1.ErrorReason_ERROR_REASON_OVERLOADED,
-			fmt.Sprintf("%d calls are being worked on, which is the limit: try again after the given delay", l.most), retryAfter)
+			fmt.Sprintf("%d calls are open, which is the limit: try again after the given delay", l.most), l.queue.target)
 	}
 	defer l.leave()
+	err := l.queue.room()
+	if err == nil && strings.Contains(info.FullMethod, "/Batch") {
+		err = l.queue.addBatch(0)
+	}
+	if err != nil {
+		callOf(ctx).countShed(shedForQueue)
+		return nil, err
+	}
 	return handler(ctx, req)
 }

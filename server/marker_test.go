@@ -72,7 +72,7 @@ func TestTextOfRequestsIsNeverWritten(t *testing.T) {
 func startPanicking(t *testing.T, r *running) *grpc.ClientConn {
 	t.Helper()
 	service := NewService(func() *routing.Router { panic(marker) }, time.Now, r.Server.log)
-	server := r.newGRPC(service, &limiter{most: 10})
+	server := r.newGRPC(service, &limiter{most: 10, queue: service.queue})
 	listener := bufconn.Listen(1 << 20)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)

@@ -28,6 +28,9 @@ const (
 	metricSavings       = "adjutant.cost.savings"
 	metricInFlight      = "adjutant.calls.in_flight"
 	metricShed          = "adjutant.calls.shed"
+	metricQueueLength   = "adjutant.queue.length"
+	metricQueueLimit    = "adjutant.queue.limit"
+	metricBatchTasks    = "adjutant.batch.tasks"
 	metricUnlogged      = "adjutant.decision_log.missing"
 	metricPanics        = "adjutant.panics"
 	metricReloads       = "adjutant.reloads"
@@ -73,6 +76,7 @@ type metrics struct {
 
 var (
 	shedForConcurrency = addOptions(attribute.String(attrReason, "concurrency"))
+	shedForQueue       = addOptions(attribute.String(attrReason, "queue"))
 	shedForRate        = addOptions(attribute.String(attrReason, "rate"))
 	reloadLoaded       = addOptions(attribute.String(attrResult, "loaded"))
 	reloadRefused      = addOptions(attribute.String(attrResult, "refused"))
@@ -105,6 +109,7 @@ func newMetrics(meter metric.Meter, t *tally) (*metrics, error) {
 	none := context.Background()
 	m.panics.Add(none, 0)
 	m.shed.Add(none, 0, shedForConcurrency...)
+	m.shed.Add(none, 0, shedForQueue...)
 	m.shed.Add(none, 0, shedForRate...)
 	m.reloads.Add(none, 0, reloadLoaded...)
 	m.reloads.Add(none, 0, reloadRefused...)
@@ -202,13 +207,22 @@ var statusNames = [...]string{
 	"FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
 }
 
-// observe adds what is read when metrics are: the calls at work, and the snapshot.
-func (m *metrics) observe(meter metric.Meter, inFlight func() int64, snapshot func() string) error {
-	_, calls := meter.Int64ObservableGauge(metricInFlight, metric.WithUnit("{call}"), metric.WithDescription("Calls that are being worked on."),
-		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
-			o.Observe(inFlight())
-			return nil
-		}))
+// observe adds what is read when metrics are: the calls that are open, the queue that
+// they wait in, and the snapshot.
+func (m *metrics) observe(meter metric.Meter, calls *limiter, snapshot func() string) error {
+	var errs []error
+	gauge := func(name, unit, description string, value func() int64) {
+		_, err := meter.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(description),
+			metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+				o.Observe(value())
+				return nil
+			}))
+		errs = append(errs, err)
+	}
+	gauge(metricInFlight, "{call}", "Calls that are open: received, waiting or worked on.", calls.inFlight.Load)
+	gauge(metricQueueLength, "{task}", "Tasks that wait for a core.", calls.queue.length)
+	gauge(metricQueueLimit, "{task}", "Tasks that may wait for a core now.", calls.queue.present)
+	gauge(metricBatchTasks, "{task}", "Tasks of batches that were let in and are not answered.", calls.queue.inBatches)
 	_, name := meter.Int64ObservableGauge(metricSnapshot, metric.WithDescription("1, with the digest of the snapshot in force."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			if digest := snapshot(); digest != "" {
@@ -216,7 +230,7 @@ func (m *metrics) observe(meter metric.Meter, inFlight func() int64, snapshot fu
 			}
 			return nil
 		}))
-	return errors.Join(calls, name)
+	return errors.Join(append(errs, name)...)
 }
 
 // observeDecisionLog reports what the decision log could not note.

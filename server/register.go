@@ -34,8 +34,9 @@ func readLast(service *Service, fullMethod string, method grpc.MethodDesc) grpc.
 	info := &grpc.UnaryServerInfo{Server: service, FullMethod: fullMethod}
 	return func(_ any, ctx context.Context, read func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
 		return intercept(ctx, nil, info, func(ctx context.Context, _ any) (any, error) {
+			defer callOf(ctx).end() // the call is there: telemetry is the first interceptor
 			answer, err := method.Handler(service, ctx, func(message any) error {
-				return receive(ctx, read, message.(proto.Message)) //nolint:forcetypeassert // generated code passes nothing else
+				return service.receive(ctx, read, message.(proto.Message)) //nolint:forcetypeassert // generated code passes nothing else
 			}, nil)
 			if err != nil {
 				return nil, err
@@ -49,15 +50,26 @@ func readLast(service *Service, fullMethod string, method grpc.MethodDesc) grpc.
 	}
 }
 
-// receive reads and decodes a message. gRPC would answer INTERNAL for one that is
-// malformed, but the fault is not ours; so it only hands the bytes over.
-func receive(ctx context.Context, read func(any) error, message proto.Message) error {
+// receive reads a message, waits for a core and decodes it. gRPC would answer INTERNAL
+// for one that is malformed, but the fault is not ours; so it only hands the bytes over.
+func (s *Service) receive(ctx context.Context, read func(any) error, message proto.Message) error {
 	var f frame
 	if err := read(&f); err != nil {
 		return unreadable(err)
 	}
 	defer f.Free()
-	callOf(ctx).received(f.Len())
+	c := callOf(ctx)
+	c.received(f.Len())
+	// There was room at the door, but messages may have come slowly, and then together.
+	if err := s.queue.room(); err != nil {
+		c.countShed(shedForQueue)
+		return err
+	}
+	var err error
+	if c.turn, err = s.queue.wait(ctx); err != nil {
+		return s.statusOf(ctx, err)
+	}
+	c.done(stageWait)
 	if err := proto.Unmarshal(f.ReadOnlyData(), message); err != nil {
 		// The decoder's words name Go types and may quote the message.
 		return refuse(codes.InvalidArgument, adjutantv1.ErrorReason_ERROR_REASON_INVALID_REQUEST, "the message is malformed: it must be valid protobuf, and its text valid UTF-8")
@@ -80,8 +92,13 @@ func unreadable(err error) error {
 // working it out twice.
 func encode(ctx context.Context, answer proto.Message) (*frame, error) {
 	size := proto.Size(answer)
-	callOf(ctx).answered(answer, size)
+	c := callOf(ctx)
+	c.answered(answer, size)
 	pool := mem.DefaultBufferPool()
+	if c.afterSending != nil && !mem.IsBelowBufferPoolingThreshold(size) {
+		pool = poolThatTells{pool, c.afterSending}
+		c.afterSending = nil
+	}
 	buffer := pool.Get(size)
 	encoded, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend((*buffer)[:0], answer)
 	if err != nil {
@@ -90,6 +107,20 @@ func encode(ctx context.Context, answer proto.Message) (*frame, error) {
 	}
 	*buffer = encoded
 	return &frame{mem.NewBuffer(buffer, pool)}, nil
+}
+
+// poolThatTells is for one buffer: gRPC puts it back when it has written what is in it,
+// or will not.
+type poolThatTells struct {
+	mem.BufferPool
+
+	tell func()
+}
+
+// Put takes the buffer back.
+func (p poolThatTells) Put(buffer *[]byte) {
+	p.BufferPool.Put(buffer)
+	p.tell()
 }
 
 // frame is a message in its encoding.

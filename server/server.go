@@ -109,8 +109,9 @@ func open(ctx context.Context, config Config, stderr io.Writer, listener, admin 
 	if admin != nil {
 		s.admin = newAdmin(config, s.telemetry, s.ready, s.stale.Load)
 	}
-	calls := &limiter{most: config.Limits.calls()}
 	service := NewService(s.router, time.Now, s.log)
+	service.queue = newQueue(runtime.GOMAXPROCS(0), config.Limits.QueueTime)
+	calls := &limiter{most: config.Limits.calls(), queue: service.queue}
 	if config.DecisionLog.To != "" {
 		if s.decisions, err = openDecisionLog(config.DecisionLog.To, config.DecisionLog.KeyFile); err != nil {
 			return nil, err
@@ -121,7 +122,7 @@ func open(ctx context.Context, config Config, stderr io.Writer, listener, admin 
 		}
 	}
 	s.grpc = s.newGRPC(service, calls)
-	if err := s.telemetry.observe(s.telemetry.meter, calls.inFlight.Load, s.snapshot); err != nil {
+	if err := s.telemetry.observe(s.telemetry.meter, calls, s.snapshot); err != nil {
 		return nil, err
 	}
 	return s, nil

@@ -20,6 +20,7 @@ type Service struct {
 	now    func() time.Time
 	log    *slog.Logger
 
+	queue     *queue       // that tasks of batches wait in; a server's calls do so too
 	decisions *decisionLog // nil for none
 }
 
@@ -27,7 +28,7 @@ type Service struct {
 // one snapshot; while it gives nil, calls are UNAVAILABLE. Now is the time of
 // requests that name none. Faults of the service go to log, without text of tasks.
 func NewService(router func() *routing.Router, now func() time.Time, log *slog.Logger) *Service {
-	return &Service{router: router, now: now, log: log}
+	return &Service{router: router, now: now, log: log, queue: unlimitedQueue()}
 }
 
 // Classify says how much judgment a task needs.
