@@ -19,9 +19,11 @@ FROM ${RUN_BASE}
 COPY --from=build /adjutant /adjutant
 # By number, so that Kubernetes can tell that it is not root (runAsNonRoot).
 USER 65532:65532
-# gRPC, and health and metrics for the operator.
+# gRPC, and health and metrics for the operator. By variables, so that the health check
+# below asks where the server listens, whatever they are set to; they go over a file.
+ENV ADJUTANT_LISTEN=:50051 ADJUTANT_ADMIN_LISTEN=:9464
 EXPOSE 50051 9464
 # Kept by images in Docker format only; Kubernetes has probes of its own instead.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/adjutant", "healthcheck"]
 ENTRYPOINT ["/adjutant"]
-CMD ["serve", "--listen", ":50051", "--admin-listen", ":9464"]
+CMD ["serve"]

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -14,11 +15,15 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+
+	"github.com/adjutant-dev/adjutant/server"
 )
 
-// healthcheck asks a server for its health, as a container's HEALTHCHECK does.
+// healthcheck asks a server for its health, as a container's HEALTHCHECK does. Without
+// flags it asks the one that serve starts with the same variables and file.
 func healthcheck(f *flags) run {
-	address := f.String("address", "127.0.0.1:50051", "")
+	address := f.String("address", "", "")
+	config := f.String("config", "", "")
 	service := f.String("service", "", "")
 	timeout := f.Duration("timeout", 2*time.Second, "")
 	var files tlsFiles
@@ -37,6 +42,20 @@ func healthcheck(f *flags) run {
 		if err != nil {
 			return err
 		}
+		if *address == "" {
+			settings, err := server.LoadConfig(*config, os.Getenv, nil)
+			if err != nil {
+				return usagef("%v", err)
+			}
+			if *address, err = reachable(settings.Listen); err != nil {
+				return err
+			}
+			if files == (tlsFiles{}) {
+				if transport, err = credentialsFor(settings.TLS); err != nil {
+					return err
+				}
+			}
+		}
 		ctx, cancel := context.WithTimeout(ctx, *timeout)
 		defer cancel()
 		client, err := grpc.NewClient(*address, grpc.WithTransportCredentials(transport), grpc.WithNoProxy())
@@ -54,6 +73,43 @@ func healthcheck(f *flags) run {
 		_, err = fmt.Fprintf(p.stdout, "%s: SERVING\n", *address)
 		return err
 	}
+}
+
+// reachable gives the address at which a process on the same machine reaches a server
+// that listens there.
+func reachable(listen string) (string, error) {
+	host, port, err := net.SplitHostPort(listen)
+	switch {
+	case strings.HasPrefix(listen, "unix:"):
+		return listen, nil
+	case err != nil || port == "0":
+		return "", usagef("the server listens on %s, which does not say where to ask: name it with --address", listen)
+	}
+	if ip := net.ParseIP(host); host == "" || ip.Equal(net.IPv4zero) {
+		host = "127.0.0.1"
+	} else if ip.Equal(net.IPv6unspecified) {
+		host = "::1"
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// credentialsFor suit a server of one's own with these settings. Its certificate names
+// the host that clients use and not the loopback address, so that it is not checked:
+// nothing is sent that others may not see, and whoever can listen here instead of the
+// server could also end it. A server that asks for a client's certificate is shown its own.
+func credentialsFor(settings server.TLSConfig) (credentials.TransportCredentials, error) {
+	if settings == (server.TLSConfig{}) {
+		return insecure.NewCredentials(), nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true} //nolint:gosec // see above
+	if settings.ClientCA != "" {
+		pair, err := tls.LoadX509KeyPair(settings.Certificate, settings.Key)
+		if err != nil {
+			return nil, err
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return credentials.NewTLS(config), nil
 }
 
 // cause gives what failed without the layers that gRPC wraps around it.

@@ -243,7 +243,13 @@ server serves, and with 3 if it does not or can't be reached.
   adjutant healthcheck
   adjutant healthcheck --address unix:/run/adjutant.sock --timeout 500ms
 
-  --address ADDRESS     host:port or unix:PATH (default 127.0.0.1:50051)
+Without an address it asks the server that "adjutant serve" starts with the same
+ADJUTANT_* variables and file: where that listens, with TLS if that uses it. Such a
+server's certificate is not checked; one that asks for a client's certificate is shown
+its own.
+
+  --address ADDRESS     another server: host:port or unix:PATH
+  --config FILE         the settings of serve
   --service NAME        one service, such as adjutant.v1.RoutingService (default: the
                         whole server)
   --timeout TIME        how long to wait (default 2s)

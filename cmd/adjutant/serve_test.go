@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"os"
@@ -22,54 +23,91 @@ import (
 )
 
 // TestServe starts the server, waits until it is healthy, stops it, and shows that a
-// socket that is gone is unhealthy.
+// socket that is gone is unhealthy. The health check is told where the server is, or
+// finds out from the settings that the server was given.
 func TestServe(t *testing.T) {
 	certificate, key := selfSigned(t, "adjutant.test")
 	tests := []struct {
-		name          string
-		serve, health []string
+		name     string
+		settings []string // of the server: name, value, and so on
+		yaml     string   // the same
+		health   []string // flags that tell the health check the same
 	}{
-		{"plain", nil, nil},
-		{"TLS", []string{"--tls-certificate", certificate, "--tls-key", key}, []string{"--tls-ca", certificate, "--tls-server-name", "adjutant.test"}},
+		{"plain", nil, "", nil},
+		{
+			"TLS",
+			[]string{"tls-certificate", certificate, "tls-key", key},
+			fmt.Sprintf("tls: {certificate: %q, key: %q}\n", certificate, key),
+			[]string{"--tls-ca", certificate, "--tls-server-name", "adjutant.test"},
+		},
 		{
 			"mutual TLS",
-			[]string{"--tls-certificate", certificate, "--tls-key", key, "--tls-client-ca", certificate},
+			[]string{"tls-certificate", certificate, "tls-key", key, "tls-client-ca", certificate},
+			fmt.Sprintf("tls: {certificate: %q, key: %q, client_ca: %q}\n", certificate, key, certificate),
 			[]string{"--tls-ca", certificate, "--tls-server-name", "adjutant.test", "--tls-certificate", certificate, "--tls-key", key},
 		},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			socket := "unix:" + filepath.Join(t.TempDir(), "s")
-			ctx, stop := context.WithCancel(t.Context())
-			defer stop()
-			ended := make(chan int, 1)
-			go func() {
-				args := append([]string{"serve", "--listen", socket, "--admin-listen", "", "--drain", "0s", "--log-level", "error"}, test.serve...)
-				ended <- Main(ctx, args, nil, io.Discard, os.Stderr)
-			}()
-			check := func() (int, string, string) {
-				return adjutant(t, "", append([]string{"healthcheck", "--address", socket, "--service", "adjutant.v1.RoutingService"}, test.health...)...)
-			}
-			for deadline := time.Now().Add(30 * time.Second); ; {
-				code, stdout, stderr := check()
-				if code == exitOK {
-					if want := socket + ": SERVING\n"; stdout != want {
-						t.Errorf("healthcheck prints %q, want %q", stdout, want)
+		for _, from := range []string{"flags", "environment", "file"} {
+			t.Run(test.name+" by "+from, func(t *testing.T) {
+				socket := "unix:" + filepath.Join(t.TempDir(), "s")
+				settings := append([]string{"listen", socket, "admin-listen", "127.0.0.1:0", "drain", "0s", "log-level", "error"}, test.settings...)
+				serve := []string{"serve"}
+				health := []string{"healthcheck", "--service", "adjutant.v1.RoutingService"}
+				switch from {
+				case "flags":
+					for i := 0; i < len(settings); i += 2 {
+						serve = append(serve, "--"+settings[i], settings[i+1])
 					}
-					break
+					health = append(append(health, "--address", socket), test.health...)
+				case "environment":
+					for i := 0; i < len(settings); i += 2 {
+						t.Setenv("ADJUTANT_"+strings.ToUpper(strings.ReplaceAll(settings[i], "-", "_")), settings[i+1])
+					}
+				case "file":
+					config := filepath.Join(t.TempDir(), "adjutant.yaml")
+					text := fmt.Sprintf("listen: %q\nadmin_listen: 127.0.0.1:0\ndrain: 0s\nlog: {level: error}\n", socket) + test.yaml
+					if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+						t.Fatal(err)
+					}
+					serve, health = append(serve, "--config", config), append(health, "--config", config)
 				}
-				if code != exitUnhealthy || time.Now().After(deadline) {
-					t.Fatalf("healthcheck exits with %d: %s", code, stderr)
+				ctx, stop := context.WithCancel(t.Context())
+				defer stop()
+				ended := make(chan int, 1)
+				go func() { ended <- Main(ctx, serve, nil, io.Discard, os.Stderr) }()
+				for deadline := time.Now().Add(30 * time.Second); ; {
+					code, stdout, stderr := adjutant(t, "", health...)
+					if code == exitOK {
+						if want := socket + ": SERVING\n"; stdout != want {
+							t.Errorf("healthcheck prints %q, want %q", stdout, want)
+						}
+						break
+					}
+					if code != exitUnhealthy || time.Now().After(deadline) {
+						t.Fatalf("healthcheck exits with %d: %s", code, stderr)
+					}
 				}
-			}
-			stop()
-			if code := <-ended; code != exitOK {
-				t.Errorf("serve exits with %d", code)
-			}
-			if code, _, _ := check(); code != exitUnhealthy {
-				t.Errorf("healthcheck of nothing exits with %d, want %d", code, exitUnhealthy)
-			}
-		})
+				stop()
+				if code := <-ended; code != exitOK {
+					t.Errorf("serve exits with %d", code)
+				}
+				if code, _, _ := adjutant(t, "", health...); code != exitUnhealthy {
+					t.Errorf("healthcheck of nothing exits with %d, want %d", code, exitUnhealthy)
+				}
+			})
+		}
+	}
+}
+
+func TestHealthcheckAsksWhereTheServerListens(t *testing.T) {
+	for listen, want := range map[string]string{
+		"127.0.0.1:50051": "127.0.0.1:50051", ":50051": "127.0.0.1:50051", "0.0.0.0:7000": "127.0.0.1:7000", "[::]:7000": "[::1]:7000",
+		"192.0.2.7:50051": "192.0.2.7:50051", "unix:/run/a.sock": "unix:/run/a.sock", "localhost:0": "",
+	} {
+		if got, err := reachable(listen); got != want || (err == nil) != (want != "") {
+			t.Errorf("reachable(%q) is %q, %v; want %q", listen, got, err, want)
+		}
 	}
 }
 
