@@ -42,6 +42,7 @@ func healthcheck(f *flags) run {
 		if err != nil {
 			return err
 		}
+		hint := ""
 		if *address == "" {
 			settings, err := server.LoadConfig(*config, os.Getenv, nil)
 			if err != nil {
@@ -51,6 +52,9 @@ func healthcheck(f *flags) run {
 				return err
 			}
 			if files == (tlsFiles{}) {
+				if settings.TLS.ClientCA != "" {
+					hint = "; the server asks for a client's certificate, and was shown its own: if that is not one, name another with --tls-ca, --tls-certificate and --tls-key, or ask /readyz"
+				}
 				if transport, err = credentialsFor(settings.TLS); err != nil {
 					return err
 				}
@@ -65,7 +69,7 @@ func healthcheck(f *flags) run {
 		defer client.Close()
 		answer, err := healthpb.NewHealthClient(client).Check(ctx, &healthpb.HealthCheckRequest{Service: *service})
 		if err != nil {
-			return &unhealthyError{fmt.Sprintf("%s: %s", *address, cause(err))}
+			return &unhealthyError{fmt.Sprintf("%s: %s%s", *address, cause(err), hint)}
 		}
 		if answer.Status != healthpb.HealthCheckResponse_SERVING {
 			return &unhealthyError{fmt.Sprintf("%s: %s", *address, answer.Status)}

@@ -28,7 +28,7 @@ import (
 const token = "benchmark"
 
 // addresses is what the child tells its parent.
-type addresses struct{ Adjutant, Echo string }
+type addresses struct{ Adjutant, Encoder, Echo string }
 
 // runChild serves until its input ends, and answers each line of it with the CPU time
 // that it has used.
@@ -45,28 +45,23 @@ func runChild(in io.Reader, out io.Writer, profile string) error {
 	defer log.Close()
 
 	config := server.DefaultConfig()
-	config.Encoder = false // its milliseconds would hide what the server costs
 	config.Listen, config.AdminListen, config.Drain = "127.0.0.1:0", "127.0.0.1:0", 0
-	config.Encoder = false // the echoes have the fast classifier alone
 	config.Auth.Tenants = filepath.Join(dir, "tenants.yaml")
 	tenants := fmt.Sprintf("tenants:\n  - name: bench\n    tokens_sha256: [%x]\n    tasks_per_second: 100000000\n", sha256.Sum256([]byte(token)))
 	if err := os.WriteFile(config.Auth.Tenants, []byte(tenants), 0o600); err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	adjutant, err := server.Open(ctx, config, log)
+	withEncoder, stop, err := startAdjutant(config, log)
 	if err != nil {
-		stop()
 		return err
 	}
-	served := make(chan error, 1)
-	go func() { served <- adjutant.Serve(ctx) }()
-	defer func() {
-		stop()
-		if err := <-served; err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
-	}()
+	defer stop()
+	config.Encoder = false // its milliseconds would hide what the server costs
+	adjutant, stop, err := startAdjutant(config, log)
+	if err != nil {
+		return err
+	}
+	defer stop()
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -90,7 +85,7 @@ func runChild(in io.Reader, out io.Writer, profile string) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	if err := json.NewEncoder(out).Encode(addresses{Adjutant: adjutant.Addr().String(), Echo: listener.Addr().String()}); err != nil {
+	if err := json.NewEncoder(out).Encode(addresses{Adjutant: adjutant, Encoder: withEncoder, Echo: listener.Addr().String()}); err != nil {
 		return err
 	}
 	for lines := bufio.NewScanner(in); lines.Scan(); {
@@ -101,6 +96,24 @@ func runChild(in io.Reader, out io.Writer, profile string) error {
 		fmt.Fprintln(out, used.Utime.Nano()+used.Stime.Nano())
 	}
 	return nil
+}
+
+// startAdjutant serves until it is stopped.
+func startAdjutant(config server.Config, log io.Writer) (address string, stop func(), err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s, err := server.Open(ctx, config, log)
+	if err != nil {
+		cancel()
+		return "", nil, err
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	return s.Addr().String(), func() {
+		cancel()
+		if err := <-served; err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}, nil
 }
 
 // newEcho is a server with nothing but what gRPC brings. Its answers have the sizes of
