@@ -89,7 +89,7 @@ func TestQueueUnderOverload(t *testing.T) {
 			worst time.Duration // 99 of 100 wait less
 		}{
 			"short": {short, 300 * time.Millisecond, 110 * time.Millisecond},
-			"mixed": {mixed, 10 * time.Second, 200 * time.Millisecond},
+			"mixed": {mixed, 5 * time.Second, 200 * time.Millisecond},
 			// The first of them come before it is known how long they take.
 			"long": {long, 10 * time.Second, 350 * time.Millisecond},
 			// One may wait for each core, however long that is.
