@@ -22,6 +22,7 @@ const (
 
 	metricStageDuration = "adjutant.stage.duration"
 	metricDecisions     = "adjutant.decisions"
+	metricRetired       = "adjutant.decisions.retired"
 	metricConfidence    = "adjutant.classification.confidence"
 	metricEstimated     = "adjutant.cost.estimated"
 	metricBaseline      = "adjutant.cost.baseline"
@@ -68,6 +69,7 @@ type metrics struct {
 	*tally
 
 	shed     metric.Int64Counter
+	retired  metric.Int64Counter
 	panics   metric.Int64Counter
 	reloads  metric.Int64Counter
 	reloaded metric.Float64Gauge
@@ -96,6 +98,7 @@ func newMetrics(meter metric.Meter, t *tally) (*metrics, error) {
 	m := &metrics{
 		tally:   t,
 		shed:    counter(metricShed, "{call}", "Calls that were refused for too much work, by reason."),
+		retired: counter(metricRetired, "{decision}", "Decisions that left out a model because it is retired, by model."),
 		panics:  counter(metricPanics, "{panic}", "Panics that ended a call."),
 		reloads: counter(metricReloads, "{reload}", "Attempts to load a snapshot, by result."),
 	}
@@ -128,22 +131,22 @@ func (t *tally) staged(c *call) {
 }
 
 // answered counts what an answer says.
-func (t *tally) answered(answer proto.Message) {
+func (m *metrics) answered(answer proto.Message) {
 	switch a := answer.(type) {
 	case *adjutantv1.ClassifyResponse:
-		t.classified(a.GetClassification())
+		m.classified(a.GetClassification())
 	case *adjutantv1.RouteResponse:
-		t.decided(a.GetDecision())
+		m.decided(a.GetDecision())
 	case *adjutantv1.BatchClassifyResponse:
 		for _, r := range a.GetResults() {
 			if answer := r.GetResponse(); answer != nil {
-				t.classified(answer.GetClassification())
+				m.classified(answer.GetClassification())
 			}
 		}
 	case *adjutantv1.BatchRouteResponse:
 		for _, r := range a.GetResults() {
 			if answer := r.GetResponse(); answer != nil {
-				t.decided(answer.GetDecision())
+				m.decided(answer.GetDecision())
 			}
 		}
 	}
@@ -155,8 +158,14 @@ func (t *tally) classified(c *adjutantv1.Classification) {
 	}
 }
 
-func (t *tally) decided(d *adjutantv1.Decision) {
-	t.classified(d.GetClassification())
+func (m *metrics) decided(d *adjutantv1.Decision) {
+	for _, reason := range d.GetReasons() {
+		if reason.GetCode() == adjutantv1.ReasonCode_REASON_CODE_EXCLUDED_RETIRED {
+			m.retired.Add(context.Background(), 1, metric.WithAttributes(
+				attribute.String(attrProvider, reason.GetModel().GetProvider()), attribute.String(attrModel, reason.GetModel().GetId())))
+		}
+	}
+	m.classified(d.GetClassification())
 	key := decisionKey{
 		provider: d.GetModel().GetProvider(), model: d.GetModel().GetId(), policy: d.GetPolicy(),
 		outcome: outcomeSingle, tier: d.GetTier(),
@@ -166,7 +175,7 @@ func (t *tally) decided(d *adjutantv1.Decision) {
 		key.outcome = outcomePlan
 		cost = d.GetPlan().GetEstimate()
 	}
-	sums := t.of(key)
+	sums := m.of(key)
 	sums.count.Add(1)
 	sums.estimated.Add(nanos(cost))
 	sums.baseline.Add(nanos(d.GetBaseline().GetExpected()))

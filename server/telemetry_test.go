@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -101,6 +102,21 @@ func TestExportersFollowTheEnvironment(t *testing.T) {
 		if err != nil || got != c.want {
 			t.Errorf("%v: got %+v, %v, want %+v", c.env, got, err, c.want)
 		}
+	}
+}
+
+// A policy that still names a retired model works without it, and the metrics tell.
+func TestRetiredModelsAreCounted(t *testing.T) {
+	config := testConfig()
+	config.Policies = []string{filepath.Join(t.TempDir(), "policies.yaml")}
+	write(t, config.Policies[0], []byte("policies:\n  default:\n    extends: default\n    tiers:\n      repetition: [claude-3-haiku-20240307, claude-haiku-5-5]\n"))
+	r := start(t, config)
+	if _, err := r.Route(t.Context(), &adjutantv1.RouteRequest{Task: prompt("Rename these files."), AsOf: benchAsOf}); err != nil {
+		t.Fatal(err)
+	}
+	want := `adjutant_decisions_retired_total{gen_ai_provider_name="anthropic",gen_ai_request_model="claude-3-haiku-20240307"} 1`
+	if page := metricsText(t, r); !strings.Contains(page, want) {
+		t.Errorf("no %s in\n%s", want, page)
 	}
 }
 
