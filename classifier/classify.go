@@ -59,7 +59,7 @@ func (c *Classifier) Classify(ctx context.Context, t Task) (Classification, erro
 	}
 	out.Language = s.language()
 	out.InputTokens = s.inputTokens(&t)
-	if c.encoder != nil && out.Confidence < doubt && s.users >= 0 {
+	if c.encoder != nil && out.Confidence < Doubt && s.users >= 0 {
 		return c.second(ctx, s, &t, z, out)
 	}
 	out.Signals = c.signals(s, int(out.Tier)-1, runnerUp(&out)-1, z, 1, 0)
@@ -70,7 +70,7 @@ func (c *Classifier) Classify(ctx context.Context, t Task) (Classification, erro
 // uses it to measure calibration apart from the weights.
 func (c *Classifier) Calibrated(z [Columns]float32) Classification {
 	out := Classification{Version: c.version, Language: "und"}
-	out.take(c.tiers(z))
+	out.Take(c.tiers(z))
 	stage := 0
 	for k := range Stages {
 		if z[ColumnStage+k] > z[ColumnStage+stage] {
@@ -83,8 +83,8 @@ func (c *Classifier) Calibrated(z [Columns]float32) Classification {
 	return out
 }
 
-// take makes the likeliest tier the answer.
-func (c *Classification) take(p [Tiers]float64) {
+// Take makes p the probabilities, and the likeliest tier the answer.
+func (c *Classification) Take(p [Tiers]float64) {
 	top := 0
 	for k := range p {
 		if p[k] > p[top] {

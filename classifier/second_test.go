@@ -44,7 +44,7 @@ func TestEncoderIsAskedOnlyInDoubt(t *testing.T) {
 			continue
 		}
 		doubtful++
-		if one.Confidence >= 0.6 {
+		if one.Confidence >= classifier.Doubt {
 			t.Errorf("%q: asked at confidence %.2f", s, one.Confidence)
 		}
 		if two.Probabilities[2] <= one.Probabilities[2] {

@@ -64,7 +64,7 @@ func LoadClassifier(path string, withEncoder bool) (*classifier.Classifier, erro
 	if path == "" {
 		c := classifier.Default()
 		if withEncoder && encoder.Quick() {
-			// Its 15 MB are read when the first task needs them.
+			// Its 26 MB are read when the first task needs them.
 			c = c.WithEncoder(func(ctx context.Context, ask string, before ...string) ([classifier.Tiers]float32, error) {
 				return encoder.Default().Logits(ctx, ask, before...)
 			})

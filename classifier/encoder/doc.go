@@ -16,14 +16,14 @@
 //   - tokenise (encoder.go) keeps the head and the tail of a long ask, and a
 //     little of the turns before: at most 159 tokens, whatever the input.
 //   - forward (encoder.go) turns each token into 384 numbers: its own vector
-//     plus that of its place. Each of six layers then lets every token look at
+//     plus that of its place. Each of twelve layers then lets every token look at
 //     every other (attend) and passes each through a small network of its own
 //     (up, gelu, down). Sums are normalised, so that numbers stay in range.
 //   - The mean of all tokens, times a 3 × 384 matrix, is the answer.
 //
 // # How it is made fast
 //
-// Nearly all the time goes into multiplying matrices, 10.6 million products a
+// Nearly all the time goes into multiplying matrices, 21 million products a
 // token. The weights are int8, with a scale for each output channel. The
 // numbers that meet them are int16, with a scale for each token, so that the
 // error is that of the weights alone. Sums are int32 and cannot overflow
@@ -42,7 +42,7 @@
 //
 // # The weights
 //
-// weights.go describes the file. train.py fine-tunes all-MiniLM-L6-v2, and
+// weights.go describes the file. train.py fine-tunes e5-small-v2, and
 // export.py writes the file; both need Python and PyTorch (requirements.txt),
 // which nothing else in this repository does.
 package encoder

@@ -40,7 +40,7 @@ type Encoder struct {
 //go:embed encoder.bin
 var published []byte
 
-// Default returns the encoder whose weights are in the binary (15 MB). The
+// Default returns the encoder whose weights are in the binary (26 MB). The
 // first call reads them, later ones return the same encoder.
 var Default = sync.OnceValue(func() *Encoder {
 	e, err := Load(published)

@@ -10,7 +10,7 @@ import (
 // random weights: time depends on the shape and the number of tokens only.
 // Run with -cpu 1,2 for the throughput of concurrent calls.
 func BenchmarkLogits(b *testing.B) {
-	e, err := Load(synthetic(shape{layers: 6, hidden: 384, heads: 12, ffn: 1536, tokens: 100, positions: maxTokens}, 1))
+	e, err := Load(synthetic(shape{layers: 12, hidden: 384, heads: 12, ffn: 1536, tokens: 100, positions: maxTokens}, 1))
 	if err != nil {
 		b.Fatal(err)
 	}

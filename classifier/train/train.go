@@ -29,6 +29,10 @@ type Options struct {
 	// RealDir is a folder with labelled real rows, train.jsonl and dev.jsonl,
 	// which are not part of the repository. Empty means to do without.
 	RealDir string
+	// Blind is a file of the encoder's logits of the real rows, from training that
+	// has seen none of them. FitMixture needs it; CrossValidate reports what both
+	// models say together where it is given.
+	Blind string
 	// ExtraFiles are further files of labelled rows: a user's own.
 	ExtraFiles []string
 	// Progress gets a line for each step; nil means silence.
@@ -93,31 +97,45 @@ func CrossValidate(ctx context.Context, o Options) (*Report, error) {
 	}
 	var rows []Row
 	var got []classifier.Classification
-	sources := map[string]*classifier.Classifier{}
-	empty := make([]float32, classifier.FeatureCount*columns)
+	type reader struct {
+		*classifier.Classifier
+		classifier.Mixture
+	}
+	readers := map[string]reader{} // by the source that they have not seen
 	for _, h := range held {
 		if h.row.part != partDev {
 			continue
 		}
-		c := sources[h.row.Source]
-		if c == nil {
+		r, ok := readers[h.row.Source]
+		if !ok {
 			var others []scored
 			for _, x := range held {
 				if x.row.Source != h.row.Source {
 					others = append(others, x)
 				}
 			}
-			w := classifier.Weights{Matrix: empty}
-			calibrate(others, &w)
-			if c, err = classifier.Load(w.Encode()); err != nil {
+			if r.Classifier, err = calibrated(others); err != nil {
 				return nil, err
 			}
-			sources[h.row.Source] = c
+			r.Mixture = fitMixture(r.Classifier, others, d.blind)
+			readers[h.row.Source] = r
+		}
+		c := r.Calibrated(h.scores)
+		if z, ok := d.blind[h.row.ID]; ok && c.Confidence < classifier.Doubt {
+			c.Take(r.Mix(c.Probabilities, z))
 		}
 		rows = append(rows, *h.row)
-		got = append(got, c.Calibrated(h.scores))
+		got = append(got, c)
 	}
 	return report(rows, got), nil
+}
+
+// calibrated gives a classifier that has no weights, only the calibration that
+// rows ask for.
+func calibrated(rows []scored) (*classifier.Classifier, error) {
+	w := classifier.Weights{Matrix: make([]float32, classifier.FeatureCount*columns)}
+	calibrate(rows, &w)
+	return classifier.Load(w.Encode())
 }
 
 // Parts of the data, by what may be done with them.
@@ -130,6 +148,7 @@ const (
 type data struct {
 	rows       []Row
 	examples   []example
+	blind      logits
 	real       bool
 	missing    []string
 	provenance provenance
@@ -210,6 +229,11 @@ func read(o Options) (*data, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	if o.Blind != "" {
+		if d.blind, err = readLogits(o.Blind); err != nil {
+			return nil, err
+		}
+	}
 	d.say("read %d rows", len(d.rows))
 	d.extract()
 	return d, nil
@@ -246,11 +270,14 @@ func (d *data) add(name string, b []byte, part int, use string) error {
 }
 
 // The weight of a row in training, where it isn't 1. The deliberately hard prompts
-// of a*.jsonl count less, since their surfaces mislead on purpose; those of n* and
-// o*.jsonl, written in the most various forms, count more.
+// of a*.jsonl count less, since their surfaces mislead on purpose; those of p*.jsonl
+// still less, since many are one material with asks of every tier, which words alone
+// can't tell apart (the encoder learns more from them). Those of n* and o*.jsonl,
+// written in the most various forms, count more.
 const (
-	hardWeight = 0.5
-	wideWeight = 2
+	hardWeight     = 0.5
+	contrastWeight = 0.25
+	wideWeight     = 2
 )
 
 func (d *data) extract() {
@@ -331,6 +358,8 @@ func newExample(r *Row) example {
 			e.weight = hardWeight
 		case 'n', 'o':
 			e.weight = wideWeight
+		case 'p':
+			e.weight = contrastWeight
 		}
 	}
 	if r.Split {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -171,24 +172,53 @@ func FuzzReadRows(f *testing.F) {
 	})
 }
 
-// BenchmarkLeaveOneSourceOut scores the development rows, each by a model that has
-// seen no row of its source, and prints the report:
+// BenchmarkLeaveOneSourceOut scores the development rows, each by models that have
+// seen no row of its source, and prints the report, without the encoder and with
+// it:
 //
 //	go test ./classifier/train -run '^$' -bench LeaveOneSourceOut -benchtime 1x -v
 func BenchmarkLeaveOneSourceOut(b *testing.B) {
 	dir := realRows(b)
-	for b.Loop() {
-		report, err := train.CrossValidate(context.Background(), train.Options{RealDir: dir})
-		if err != nil {
-			b.Fatal(err)
-		}
-		var table strings.Builder
-		if err := report.WriteTable(&table); err != nil {
-			b.Fatal(err)
-		}
-		b.Log("\n" + table.String())
-		b.ReportMetric(report.Accuracy, "accuracy")
-		b.ReportMetric(report.MacroF1, "macro-F1")
-		b.ReportMetric(report.CalibrationError, "ECE")
+	for name, file := range map[string]string{"linear": "", "encoder": blind} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				report, err := train.CrossValidate(context.Background(), train.Options{RealDir: dir, Blind: file})
+				if err != nil {
+					b.Fatal(err)
+				}
+				var table strings.Builder
+				if err := report.WriteTable(&table); err != nil {
+					b.Fatal(err)
+				}
+				b.Log("\n" + table.String())
+				b.ReportMetric(report.Accuracy, "accuracy")
+				b.ReportMetric(report.MacroF1, "macro-F1")
+				b.ReportMetric(report.CalibrationError, "ECE")
+			}
+		})
+	}
+}
+
+// blind holds what the encoder said of the real rows before it had seen any.
+const blind = "../encoder/testdata/blind.jsonl"
+
+// TestBuiltInMixtureIsFitted holds the constants of package classifier to the rows
+// that they come from.
+func TestBuiltInMixtureIsFitted(t *testing.T) {
+	if raceEnabled {
+		t.Skip("trains six models; the race detector makes that minutes")
+	}
+	dir := realRows(t)
+	got, err := train.FitMixture(context.Background(), train.Options{RealDir: dir, Blind: blind})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := classifier.BuiltInMixture
+	off := max(math.Abs(got.Linear-want.Linear), math.Abs(got.Encoder-want.Encoder))
+	for k := range got.Bias {
+		off = max(off, math.Abs(got.Bias[k]-want.Bias[k]))
+	}
+	if off > 0.01 {
+		t.Errorf("the built-in mixture is %.2f, fitted %.2f: write the latter into classifier/second.go", want, got)
 	}
 }
