@@ -190,8 +190,8 @@ func halfLoad(t *target, length time.Duration, random *rand.Rand) ([]time.Durati
 			break
 		}
 		sleep(time.Until(next))
-		sent := time.Now()
 		wait.Go(func() {
+			sent := time.Now()
 			err := t.call(context.Background())
 			took := time.Since(sent)
 			mu.Lock()
