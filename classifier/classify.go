@@ -59,7 +59,7 @@ func (c *Classifier) Classify(ctx context.Context, t Task) (Classification, erro
 	}
 	out.Language = s.language()
 	out.InputTokens = s.inputTokens(&t)
-	if c.encoder != nil && out.Confidence < Doubt && s.users >= 0 {
+	if c.encoder != nil && s.users >= 0 && out.InDoubt() {
 		return c.second(ctx, s, &t, z, out)
 	}
 	out.Signals = c.signals(s, int(out.Tier)-1, runnerUp(&out)-1, z, 1, 0)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/adjutant-dev/adjutant/classifier"
 	"github.com/adjutant-dev/adjutant/classifier/corpus"
+	"github.com/adjutant-dev/adjutant/classifier/encoder"
 )
 
 // ownPrompts gives every seventh single prompt of the project's corpus of up to
@@ -81,7 +82,33 @@ const irrelevantSystem = "You are the assistant of Nordlicht, a maker of lamps w
 	"The current collection is called Fjord. It has a table lamp in four colours, a floor lamp with a dimmer and a lamp for reading that is fixed to the wall. All have warm light and can be run from the app. " +
 	"The app needs a phone that is not older than five years. It shows the power used in the last week and can switch lamps by sunrise and sunset. Known faults are listed on the status page. Your data stays on servers in the country. Thank you for helping our customers well today."
 
+// readers are what answers: the linear model, and both. The encoder takes milliseconds,
+// so it reads a third of the prompts.
+func readers(t *testing.T, test func(t *testing.T, c *classifier.Classifier, every int)) {
+	t.Helper()
+	t.Run("linear", func(t *testing.T) { test(t, classifier.Default(), 1) })
+	t.Run("with the encoder", func(t *testing.T) {
+		if !encoder.Quick() {
+			t.Skip("the encoder is never asked on this processor, which lacks AVX2")
+		}
+		test(t, classifier.Default().WithEncoder(encoder.Default().Logits), 3)
+	})
+}
+
+func tierOf(t *testing.T, c *classifier.Classifier, task classifier.Task) classifier.Tier {
+	t.Helper()
+	got, err := c.Classify(t.Context(), task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.Tier
+}
+
 func TestTierHoldsWhenTheFormChanges(t *testing.T) {
+	readers(t, tierHolds)
+}
+
+func tierHolds(t *testing.T, c *classifier.Classifier, every int) {
 	if n := len(irrelevantSystem); n < 1450 {
 		t.Fatalf("the system prompt has %d bytes", n)
 	}
@@ -118,15 +145,16 @@ func TestTierHoldsWhenTheFormChanges(t *testing.T) {
 			return user("<environment_context>\n  <cwd>/srv/app</cwd>\n  <shell>bash</shell>\n</environment_context>\n" + s + "\n<system-reminder>\nThe plan file is empty. Consider designing an approach and weighing the alternatives before you act.\n</system-reminder>")
 		}, 0.02, false},
 	} {
-		changed := 0
-		for _, s := range texts {
-			before, after := classify(t, classifier.Prompt(s)).Tier, classify(t, tt.form(s)).Tier
+		changed, read := 0, 0
+		for i := 0; i < len(texts); i += every {
+			read++
+			before, after := tierOf(t, c, classifier.Prompt(texts[i])), tierOf(t, c, tt.form(texts[i]))
 			if after > before || after < before && !tt.raise {
 				changed++
 			}
 		}
-		share := float64(changed) / float64(len(texts))
-		t.Logf("%-26s %d of %d, %.1f%%", tt.name, changed, len(texts), 100*share)
+		share := float64(changed) / float64(read)
+		t.Logf("%-26s %d of %d, %.1f%%", tt.name, changed, read, 100*share)
 		if share > tt.limit {
 			t.Errorf("%s changes %.1f%% of the tiers, limit %.1f%%", tt.name, 100*share, 100*tt.limit)
 		}
@@ -195,6 +223,10 @@ func TestPastedMaterialDoesNotDecide(t *testing.T) {
 // languages.tsv has the same fifteen tasks in eight languages, none of them in the
 // corpus.
 func TestLanguagesFareAlike(t *testing.T) {
+	readers(t, languagesFareAlike)
+}
+
+func languagesFareAlike(t *testing.T, c *classifier.Classifier, _ int) {
 	b, err := os.ReadFile("testdata/languages.tsv")
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +234,10 @@ func TestLanguagesFareAlike(t *testing.T) {
 	rows, right, foreign := map[string]int{}, map[string]int{}, 0
 	for line := range strings.Lines(string(b)) {
 		f := strings.Split(strings.TrimSpace(line), "\t")
-		got := classify(t, classifier.Prompt(f[2]))
+		got, err := c.Classify(t.Context(), classifier.Prompt(f[2]))
+		if err != nil {
+			t.Fatal(err)
+		}
 		rows[f[1]]++
 		if got.Tier.String() == f[0] {
 			right[f[1]]++

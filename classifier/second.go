@@ -12,8 +12,9 @@ import (
 type Encoder func(ctx context.Context, ask string, before ...string) ([Tiers]float32, error)
 
 // WithEncoder gives a classifier that asks e where the linear model's confidence
-// is below [Doubt], about four real tasks in ten. Its answers differ from those of c
-// only there.
+// is below [Doubt], about four real tasks in ten, unless the task is in a language
+// other than English, which is all that the built-in encoder has read. Its answers
+// differ from those of c only there.
 func (c *Classifier) WithEncoder(e Encoder) *Classifier {
 	with := *c
 	with.encoder = e
@@ -41,9 +42,9 @@ const Doubt = 0.75
 // package train holds it to them, where those rows are present.
 // docs/decisions/0003-classifier.md has the figures.
 var BuiltInMixture = Mixture{
-	Linear:  0.75,
-	Encoder: 0.56,
-	Bias:    [Tiers]float64{0.24, 0.04, -0.28},
+	Linear:  0.68,
+	Encoder: 0.54,
+	Bias:    [Tiers]float64{0.22, 0.03, -0.26},
 }
 
 // Mix gives the probabilities of the tiers from those of the linear model and the
@@ -58,6 +59,11 @@ func (m *Mixture) Mix(linear [Tiers]float64, encoder [Tiers]float32) [Tiers]floa
 
 // logOf is the natural logarithm of a probability, bounded where that is 0.
 func logOf(p float64) float64 { return math.Log(max(p, 1e-9)) }
+
+// InDoubt says whether the encoder is to be asked about what the linear model says.
+func (c *Classification) InDoubt() bool {
+	return c.Confidence < Doubt && (c.Language == "en" || c.Language == "und")
+}
 
 // second asks the encoder and puts its answer together with out.
 func (c *Classifier) second(ctx context.Context, s *scratch, t *Task, z [Columns]float32, out Classification) (Classification, error) {

@@ -68,8 +68,8 @@ func fitMixture(c *classifier.Classifier, rows []scored, blind logits) classifie
 	}
 	var in []doubtful
 	for _, r := range rows {
-		got := c.Calibrated(r.scores)
-		if z, ok := blind[r.row.ID]; ok && got.Confidence < classifier.Doubt {
+		got := of(c, r)
+		if z, ok := blind[r.row.ID]; ok && got.InDoubt() {
 			in = append(in, doubtful{got.Probabilities, z, int(r.row.Tier) - 1})
 		}
 	}
@@ -98,4 +98,11 @@ func fitMixture(c *classifier.Classifier, rows []scored, blind logits) classifie
 		}
 	}
 	return m
+}
+
+// of is what c says of a row from its scores alone.
+func of(c *classifier.Classifier, r scored) classifier.Classification {
+	got := c.Calibrated(r.scores)
+	got.Language = r.row.Lang
+	return got
 }

@@ -120,8 +120,8 @@ func CrossValidate(ctx context.Context, o Options) (*Report, error) {
 			r.Mixture = fitMixture(r.Classifier, others, d.blind)
 			readers[h.row.Source] = r
 		}
-		c := r.Calibrated(h.scores)
-		if z, ok := d.blind[h.row.ID]; ok && c.Confidence < classifier.Doubt {
+		c := of(r.Classifier, h)
+		if z, ok := d.blind[h.row.ID]; ok && c.InDoubt() {
 			c.Take(r.Mix(c.Probabilities, z))
 		}
 		rows = append(rows, *h.row)
