@@ -32,7 +32,7 @@ var (
 	}()
 )
 
-// mixture are tasks of which the encoder reads about one in five, as of real ones; about
+// mixture are tasks of which the encoder reads about one in three, as of real ones; about
 // which of these the classifier is in doubt depends on its weights.
 func mixture() []*adjutantv1.Task {
 	var doubtful, all []string
@@ -45,12 +45,12 @@ func mixture() []*adjutantv1.Task {
 		"two queues, one worker, and the slow jobs starve the fast ones",
 		"replication lag only at night, nobody writes then",
 	} {
-		if got, err := classifier.Default().Classify(context.Background(), classifier.Prompt(text)); err == nil && got.Confidence < 0.55 {
+		if got, err := classifier.Default().Classify(context.Background(), classifier.Prompt(text)); err == nil && got.InDoubt() {
 			doubtful = append(doubtful, text)
 		}
 	}
 	for _, ask := range doubtful {
-		all = append(all, ask, text, text, text, text)
+		all = append(all, ask, text, text)
 	}
 	tasks := make([]*adjutantv1.Task, len(all))
 	for i, ask := range all {
