@@ -95,12 +95,16 @@ func (q *queue) room() error {
 	return q.refuse(fmt.Sprintf("%d tasks are waiting", ahead), ahead-limit, mean)
 }
 
+// batchTasks bounds the tasks of batches for each core, however short they are: their
+// answers, some 3 KB each, are held until the last of the batch is ready.
+const batchTasks = 4096
+
 // addBatch lets a batch in, or refuses it where batches that are not answered have as
-// many tasks as may wait. A batch alone is never too large: only its workers wait in the
+// many tasks as may wait, or batchTasks a core. A batch alone is never too large: only its workers wait in the
 // queue, and give way. batchDone must follow; adding no tasks only asks.
 func (q *queue) addBatch(tasks int) error {
 	q.mu.Lock()
-	ahead, limit, mean := q.batched, q.limit(), q.mean
+	ahead, limit, mean := q.batched, min(q.limit(), q.cores*batchTasks), q.mean
 	if ahead < limit {
 		q.batched += tasks
 	}
