@@ -51,14 +51,13 @@ func runChild(in io.Reader, out io.Writer, profile string) error {
 	if err := os.WriteFile(config.Auth.Tenants, []byte(tenants), 0o600); err != nil {
 		return err
 	}
-	queueTime := config.Limits.QueueTime
-	config.Limits.QueueTime = time.Second // all 16 callers may wait for the one core
+	// All 16 callers may wait for the one core, and go on where the machine halts it for a moment.
+	config.Limits.QueueTime = time.Second
 	withEncoder, stop, err := startAdjutant(config, log)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	config.Limits.QueueTime = queueTime
 	config.Encoder = false // its milliseconds would hide what the server costs
 	adjutant, stop, err := startAdjutant(config, log)
 	if err != nil {
