@@ -10,7 +10,12 @@ import (
 
 func classify(t testing.TB, task classifier.Task) classifier.Classification {
 	t.Helper()
-	got, err := classifier.Default().Classify(context.Background(), task)
+	return classifyBy(t, classifier.Default(), task)
+}
+
+func classifyBy(t testing.TB, c *classifier.Classifier, task classifier.Task) classifier.Classification {
+	t.Helper()
+	got, err := c.Classify(context.Background(), task)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,15 +95,6 @@ func readers(t *testing.T, test func(t *testing.T, c *classifier.Classifier, eve
 	})
 }
 
-func tierOf(t *testing.T, c *classifier.Classifier, task classifier.Task) classifier.Tier {
-	t.Helper()
-	got, err := c.Classify(t.Context(), task)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got.Tier
-}
-
 func TestTierHoldsWhenTheFormChanges(t *testing.T) {
 	readers(t, tierHolds)
 }
@@ -148,7 +139,7 @@ func tierHolds(t *testing.T, c *classifier.Classifier, every int) {
 		changed, read := 0, 0
 		for i := 0; i < len(texts); i += every {
 			read++
-			before, after := tierOf(t, c, classifier.Prompt(texts[i])), tierOf(t, c, tt.form(texts[i]))
+			before, after := classifyBy(t, c, classifier.Prompt(texts[i])).Tier, classifyBy(t, c, tt.form(texts[i])).Tier
 			if after > before || after < before && !tt.raise {
 				changed++
 			}
@@ -234,10 +225,7 @@ func languagesFareAlike(t *testing.T, c *classifier.Classifier, _ int) {
 	rows, right, foreign := map[string]int{}, map[string]int{}, 0
 	for line := range strings.Lines(string(b)) {
 		f := strings.Split(strings.TrimSpace(line), "\t")
-		got, err := c.Classify(t.Context(), classifier.Prompt(f[2]))
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := classifyBy(t, c, classifier.Prompt(f[2]))
 		rows[f[1]]++
 		if got.Tier.String() == f[0] {
 			right[f[1]]++

@@ -33,8 +33,9 @@ type Mixture struct {
 	Bias            [Tiers]float64
 }
 
-// Doubt is the confidence of the linear model below which the encoder is asked.
-// Above it, both together are hardly more often right than the linear model alone.
+// Doubt is the confidence of the linear model below which the encoder is asked. Above
+// it the encoder still helps a little (always asked, both are right in one more task
+// of a hundred), for two and a half times the processor time.
 const Doubt = 0.75
 
 // BuiltInMixture belongs to the built-in weights of both. It is fitted to what

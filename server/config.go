@@ -32,7 +32,7 @@ type Config struct {
 	// Weights is a file of classifier weights. Empty means those that are built in.
 	Weights string `yaml:"weights"`
 	// Encoder says whether a sentence encoder is asked about the tasks that leave the
-	// built-in classifier in doubt, about one in ten. It takes milliseconds instead of
+	// built-in classifier in doubt, about four in ten. It takes milliseconds instead of
 	// microseconds, and is right more often. Without AVX2 it is never asked.
 	Encoder bool `yaml:"encoder"`
 
