@@ -96,5 +96,5 @@ image: ## Build the container image adjutant:VERSION
 	$(DOCKER) build --build-arg VERSION=$(VERSION) --tag adjutant:$(VERSION) .
 
 .PHONY: check
-check: lint check-generate breaking race ## Everything that must hold before a merge
+check: lint check-generate breaking test race ## Everything that must hold before a merge
 	go mod tidy -diff

@@ -25,11 +25,13 @@ type Config struct {
 	// Reflection lets clients ask for the contract, as grpcurl does.
 	Reflection bool `yaml:"reflection"`
 
-	// Policies are files of policies. Empty means those that are built in.
+	// Policies are files of policies, laid over those that are built in: one of the same
+	// name replaces it. The flag may be written --policy-file too.
 	Policies []string `yaml:"policies"`
 	// Catalogue are files laid over the catalogue that is built in.
 	Catalogue []string `yaml:"catalogue"`
-	// Weights is a file of classifier weights. Empty means those that are built in.
+	// Weights is a file of classifier weights. Empty means those that are built in. Other
+	// weights are never helped by the encoder.
 	Weights string `yaml:"weights"`
 	// Encoder says whether a sentence encoder is asked about the tasks that leave the
 	// built-in classifier in doubt, about four in ten. It takes milliseconds instead of
@@ -37,7 +39,7 @@ type Config struct {
 	Encoder bool `yaml:"encoder"`
 
 	// ReloadEvery is how often the files of policies, catalogue, weights, tenants and
-	// certificates are looked at for changes.
+	// certificates are looked at for changes, 100ms to 1h.
 	ReloadEvery time.Duration `yaml:"reload_every"`
 
 	TLS  TLSConfig  `yaml:"tls"`
@@ -49,10 +51,10 @@ type Config struct {
 	Limits Limits `yaml:"limits"`
 
 	// Drain is how long the server goes on serving after it has told that it is
-	// stopping, so that balancers and clients have time to go elsewhere.
+	// stopping, so that balancers and clients have time to go elsewhere; 0s to 1h.
 	Drain time.Duration `yaml:"drain"`
 	// Shutdown is how long calls that are still running then have, before they are
-	// cut off.
+	// cut off; at most 1h.
 	Shutdown time.Duration `yaml:"shutdown"`
 
 	// Version is the program's, for telemetry and the log.
@@ -89,22 +91,24 @@ type LogConfig struct {
 
 // Limits bound what callers can take. Beyond them calls are refused.
 type Limits struct {
-	// MessageBytes is the largest request, in bytes.
+	// MessageBytes is the largest request, in bytes: 1 KiB to 64 MiB.
 	MessageBytes int `yaml:"message_bytes"`
-	// HeaderBytes is the largest header list of a call, in bytes.
+	// HeaderBytes is the largest header list of a call, in bytes: 4 KiB to 1 MiB.
 	HeaderBytes int `yaml:"header_bytes"`
 	// QueueTime is the longest time that a call may be expected to wait for a core. How
 	// many may wait follows from how long recent tasks have taken; more are refused.
+	// 1ms to 1m.
 	QueueTime time.Duration `yaml:"queue_time"`
 	// Calls is how many calls may be open at once, those included whose messages are
-	// still coming; 0 means 256 a core. Times MessageBytes it bounds their memory.
+	// still coming; 0 means 256 a core. Times the largest request it bounds their memory.
 	Calls int `yaml:"calls"`
 	// CallTime is the longest time of a call, the reading of its message included.
-	// A caller's own deadline holds where it is shorter.
+	// A caller's own deadline holds where it is shorter. 10ms to 1h.
 	CallTime time.Duration `yaml:"call_time"`
-	// Streams is how many calls one connection may have open.
+	// Streams is how many calls one connection may have open, at least 1.
 	Streams int `yaml:"streams"`
-	// Connections is how many connections are open at once; more wait to be accepted.
+	// Connections is how many connections are open at once, at least 1; more wait to be
+	// accepted.
 	Connections int `yaml:"connections"`
 }
 

@@ -28,8 +28,9 @@ type JWTConfig struct {
 	// JWKS is where the public keys are: a file, or an https URL. Empty means that
 	// no signed tokens are taken.
 	JWKS string `yaml:"jwks"`
-	// Issuer and Audience are what the tokens must say.
-	Issuer   string `yaml:"issuer"`
+	// Issuer is what a token's iss must say.
+	Issuer string `yaml:"issuer"`
+	// Audience is what a token's aud must hold.
 	Audience string `yaml:"audience"`
 	// TenantClaim is the claim that names the tenant.
 	TenantClaim string `yaml:"tenant_claim"`

@@ -10,9 +10,11 @@ import (
 
 // TLSConfig says how connections are secured. Without it they are not.
 type TLSConfig struct {
-	// Certificate and Key are PEM files; both or neither.
+	// Certificate is a PEM file of the server's certificate and its chain.
+	// Empty means no TLS.
 	Certificate string `yaml:"certificate"`
-	Key         string `yaml:"key"`
+	// Key is the PEM file of the certificate's private key.
+	Key string `yaml:"key"`
 	// ClientCA is a PEM file of the authorities that must have signed a client's
 	// certificate (mutual TLS). Empty means that clients need none.
 	ClientCA string `yaml:"client_ca"`

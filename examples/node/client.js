@@ -24,7 +24,7 @@ client.Route(
     console.log(`${model.provider}/${model.id} (${tier}), expected cost $${units}.${String(nanos).padStart(9, "0")}`);
     for (const reason of reasons) console.log("-", reason.text);
 
-    // A refusal is a status whose message names each field that is at fault.
+    // A refusal is a status whose message names the first field at fault; its details name all.
     client.Route({ task: {} }, { deadline: Date.now() + 5000 }, (refusal) => {
       console.log(grpc.status[refusal.code]);
       console.log("-", refusal.details);

@@ -284,7 +284,7 @@ func (x *TokenRange) GetMean() int64 {
 // One reason that the classifier had.
 type Signal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// A stable name, such as "verb.rename" or "rest".
+	// A stable name, such as "verb_and_object" or "rest".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// The same in words for a person. It never quotes the text: the span says where to look.
 	Detail string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`

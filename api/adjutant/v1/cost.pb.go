@@ -585,7 +585,7 @@ func (x *LineItem) GetCacheTtl() *durationpb.Duration {
 // How tokens were counted.
 type TokenCounter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The tokenizer, such as "o200k_base", or the approximation, such as "approximate/claude".
+	// The tokenizer, such as "o200k_base", or the approximation, such as "approximation of claude".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Whether the text was encoded with the model's own vocabulary.
 	Exact bool `protobuf:"varint,2,opt,name=exact,proto3" json:"exact,omitempty"`

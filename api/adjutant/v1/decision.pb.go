@@ -183,7 +183,7 @@ const (
 	ReasonCode_REASON_CODE_LITTLE_EVIDENCE ReasonCode = 15
 	// Excluded: the model is retired at as_of.
 	ReasonCode_REASON_CODE_EXCLUDED_RETIRED ReasonCode = 16
-	// Excluded: the task does not fit its context window or its output limit.
+	// Excluded: the task does not fit its context window or input limit, or the window is below min_context_tokens.
 	ReasonCode_REASON_CODE_EXCLUDED_CONTEXT ReasonCode = 17
 	// Excluded: it lacks a required capability, or its provider does not state it.
 	ReasonCode_REASON_CODE_EXCLUDED_CAPABILITY ReasonCode = 18
@@ -411,7 +411,8 @@ type Session struct {
 	// How many input tokens that model has cached, 0 to 1,000,000,000. Any other model would have to read them anew at the
 	// full price, so switching has its true cost.
 	CachedInputTokens int64 `protobuf:"varint,2,opt,name=cached_input_tokens,json=cachedInputTokens,proto3" json:"cached_input_tokens,omitempty"`
-	// How long ago the cache was last used. A cache older than the provider's default lifetime counts as gone. Unset: just now.
+	// How long ago the cache was last used. One older than five minutes counts as gone.
+	// Unset: just now.
 	CacheAge *durationpb.Duration `protobuf:"bytes,3,opt,name=cache_age,json=cacheAge,proto3" json:"cache_age,omitempty"`
 	// What was tried for this very task, oldest first. At most 32.
 	Attempts      []*Attempt `protobuf:"bytes,4,rep,name=attempts,proto3" json:"attempts,omitempty"`

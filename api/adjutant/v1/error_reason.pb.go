@@ -41,13 +41,14 @@ const (
 	ErrorReason_ERROR_REASON_MODEL_RETIRED ErrorReason = 5
 	// FAILED_PRECONDITION: the price is not known for what was asked. Never taken for zero. Metadata: "model".
 	ErrorReason_ERROR_REASON_UNKNOWN_PRICE ErrorReason = 6
-	// FAILED_PRECONDITION: the top tier has failed on every model of it.
+	// FAILED_PRECONDITION: two attempts at the highest allowed tier have failed.
 	ErrorReason_ERROR_REASON_ATTEMPTS_EXHAUSTED ErrorReason = 7
 	// FAILED_PRECONDITION: the model is not sold in this service tier or region. Metadata: "model", "offered".
 	ErrorReason_ERROR_REASON_NOT_OFFERED ErrorReason = 8
 	// RESOURCE_EXHAUSTED: too much work at once. google.rpc.RetryInfo says when to come back.
 	ErrorReason_ERROR_REASON_OVERLOADED ErrorReason = 9
-	// RESOURCE_EXHAUSTED: the tenant's rate limit is reached. google.rpc.RetryInfo says when to come back.
+	// RESOURCE_EXHAUSTED: the tenant's rate limit is reached. google.rpc.RetryInfo says when to come back. It is missing where a
+	// batch holds more tasks than the tenant may send at once, which waiting does not mend.
 	ErrorReason_ERROR_REASON_RATE_LIMITED ErrorReason = 10
 	// UNAUTHENTICATED: the call carries no identity, or one that can't be verified.
 	ErrorReason_ERROR_REASON_UNAUTHENTICATED ErrorReason = 11

@@ -10,7 +10,9 @@
 // Money is exact: google.type.Money in USD, rounded once, half to even, to the nano-dollar; parts of it as unrounded decimal
 // strings. Tokens are whole numbers. Times are UTC.
 //
-// Errors carry google.rpc.ErrorInfo with a reason of ErrorReason, and google.rpc.BadRequest where fields are at fault.
+// Errors carry google.rpc.ErrorInfo with a reason of ErrorReason, and google.rpc.BadRequest where fields are at fault. Two
+// kinds carry nothing: UNAVAILABLE while the service loads, and what gRPC itself refuses, such as RESOURCE_EXHAUSTED for a
+// message that is too large. So retry RESOURCE_EXHAUSTED only where google.rpc.RetryInfo is given.
 
 package adjutantv1
 

@@ -299,8 +299,8 @@ type Task struct {
 	// How long the caller expects the answer to be, in tokens, 0 to 10,000,000. It replaces the classifier's estimate of the
 	// length. 0: not known. A cap such as max_tokens is not an expected length: leave this 0 then.
 	ExpectedOutputTokens int64 `protobuf:"varint,6,opt,name=expected_output_tokens,json=expectedOutputTokens,proto3" json:"expected_output_tokens,omitempty"`
-	// Names and values for policy rules and metrics, such as team=billing. At most 32; a key has 1 to 63 bytes, a value at
-	// most 128. They are logged: never put prompt text here.
+	// Names and values for policy rules, such as team=billing. At most 32; a key has 1 to 63 bytes, a value at most 128. They
+	// are written to the decision log, where there is one: never put prompt text here.
 	Labels        map[string]string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -520,7 +520,8 @@ type Material struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its length in tokens, 0 to 1,000,000,000, not counting the task's own text. 0: none, or not known.
 	InputTokens int64 `protobuf:"varint,1,opt,name=input_tokens,json=inputTokens,proto3" json:"input_tokens,omitempty"`
-	// How many separate items it holds (records, files, pages), 0 to 1,000,000,000. 0: not known.
+	// How many separate items it holds (records, files, pages), 0 to 1,000,000,000. 0: not known. It counts where
+	// input_tokens is 0: each item then stands for 50 tokens when the task is classified. Nothing is priced by it.
 	ItemCount     int64 `protobuf:"varint,2,opt,name=item_count,json=itemCount,proto3" json:"item_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
