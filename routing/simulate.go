@@ -37,8 +37,9 @@ const maxOutcomeLine = 8 << 20
 // ReadOutcomes reads JSON Lines: {"prompt": "..."} or {"messages": [{"role": "user",
 // "content": "..."}]}, with "outcomes": {"model": {"score": 0.9, "cost_usd": "0.012"}}
 // and, where known, "tier". "text" may stand for "prompt", so that labelled rows are
-// read as they are; other keys are passed over. The error names the line.
-func ReadOutcomes(r io.Reader) ([]OutcomeRow, error) {
+// read as they are; other keys are passed over. The error names the file, which is
+// called name, and the line.
+func ReadOutcomes(name string, r io.Reader) ([]OutcomeRow, error) {
 	var rows []OutcomeRow
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 64<<10), maxOutcomeLine)
@@ -49,15 +50,15 @@ func ReadOutcomes(r io.Reader) ([]OutcomeRow, error) {
 		}
 		row, err := parseOutcome(line)
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
+			return nil, fmt.Errorf("%s:%d: %w", name, n, err)
 		}
 		rows = append(rows, row)
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read outcomes: %w", err)
+		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	if len(rows) == 0 {
-		return nil, errors.New("the file has no rows")
+		return nil, fmt.Errorf("%s has no rows", name)
 	}
 	return rows, nil
 }

@@ -43,7 +43,7 @@ func outcomes(n int, f [classifier.Tiers]chances) string {
 
 func TestSimulate(t *testing.T) {
 	truth := [classifier.Tiers]chances{{0.02, 0.01, 0.01}, {0.5, 0.05, 0.04}, {0.9, 0.6, 0.1}}
-	rows, err := ReadOutcomes(strings.NewReader(outcomes(600, truth)))
+	rows, err := ReadOutcomes("rows.jsonl", strings.NewReader(outcomes(600, truth)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,14 +87,14 @@ func TestSimulate(t *testing.T) {
 func TestReadOutcomesNamesTheLine(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
 		{"no rows", "\n\n", "no rows"},
-		{"not JSON", "{\"prompt\": \"a\"}\nsecret words", "line 2: this is not a row: no valid JSON at byte 1"},
-		{"no text", `{"tier": "making"}`, "line 1: the row has neither"},
-		{"tier", `{"prompt": "a", "tier": "hard"}`, "line 1: unknown tier"},
-		{"score", `{"prompt": "a", "outcomes": {"gpt-5": {"score": 7, "cost_usd": 1}}}`, "line 1: the score 7"},
-		{"cost", `{"prompt": "a", "outcomes": {"gpt-5": {"score": 1, "cost_usd": -1}}}`, "line 1: cost_usd"},
+		{"not JSON", "{\"prompt\": \"a\"}\nsecret words", "rows.jsonl:2: this is not a row: no valid JSON at byte 1"},
+		{"no text", `{"tier": "making"}`, "rows.jsonl:1: the row has neither"},
+		{"tier", `{"prompt": "a", "tier": "hard"}`, "rows.jsonl:1: unknown tier"},
+		{"score", `{"prompt": "a", "outcomes": {"gpt-5": {"score": 7, "cost_usd": 1}}}`, "rows.jsonl:1: the score 7"},
+		{"cost", `{"prompt": "a", "outcomes": {"gpt-5": {"score": 1, "cost_usd": -1}}}`, "rows.jsonl:1: cost_usd"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := ReadOutcomes(strings.NewReader(test.text))
+			_, err := ReadOutcomes("rows.jsonl", strings.NewReader(test.text))
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
@@ -109,7 +109,7 @@ func FuzzReadOutcomes(f *testing.F) {
 	f.Add(outcomes(3, [classifier.Tiers]chances{}))
 	f.Add(`{"messages": [{"role": "user", "content": "a"}], "tier": "making"}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		rows, err := ReadOutcomes(strings.NewReader(text))
+		rows, err := ReadOutcomes("rows.jsonl", strings.NewReader(text))
 		if err == nil && len(rows) == 0 {
 			t.Error("no rows and no error")
 		}

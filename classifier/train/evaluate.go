@@ -3,6 +3,7 @@ package train
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -74,8 +75,8 @@ type Slice struct {
 	Interval [2]float64 `json:"accuracy_interval"`
 }
 
-// Mistake is a row whose tier was got wrong, named by its id or its line, never by
-// its text.
+// Mistake is a row whose tier was got wrong, named by its id, or where it has none
+// by its number among all rows, never by its text.
 type Mistake struct {
 	Row         string  `json:"row"`
 	Tier        string  `json:"tier"`
@@ -86,8 +87,12 @@ type Mistake struct {
 // worstMistakes is how many mistakes a report names.
 const worstMistakes = 20
 
-// Evaluate scores a classifier on labelled rows.
+// Evaluate scores a classifier on labelled rows. The error is ctx's, or says that
+// there are none.
 func Evaluate(ctx context.Context, c *classifier.Classifier, rows []Row) (*Report, error) {
+	if len(rows) == 0 {
+		return nil, errors.New("there are no rows to evaluate on")
+	}
 	got := make([]classifier.Classification, len(rows))
 	for i := range rows {
 		var err error
@@ -102,9 +107,6 @@ func Evaluate(ctx context.Context, c *classifier.Classifier, rows []Row) (*Repor
 
 func report(rows []Row, got []classifier.Classification) *Report {
 	r := &Report{Rows: len(rows), F1: map[string]float64{}, Slices: []Slice{}, Mistakes: []Mistake{}}
-	if len(rows) == 0 {
-		return r
-	}
 	type count struct{ rows, right int }
 	slicesOf := map[string]*count{}
 	bins := make([]ReliabilityBin, 10)

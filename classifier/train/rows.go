@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/adjutant-dev/adjutant/classifier"
 )
@@ -24,8 +25,18 @@ type Row struct {
 	Split bool
 	// OutputTokens is the labelled length of a good answer; 0 means no label.
 	OutputTokens int64
-	// part says what may be done with the row; reading leaves it zero.
-	part int
+	// part says what may be done with the row, origin is the index of the row that
+	// it was derived from, or its own. Reading leaves both zero.
+	part, origin int
+}
+
+// form is what rows that look alike have in common: the source, where the commit
+// messages of all repositories are one.
+func (r *Row) form() string {
+	if strings.HasPrefix(r.Source, "commits_") {
+		return "commits"
+	}
+	return r.Source
 }
 
 // rowJSON is a row as a file spells it.
@@ -62,8 +73,12 @@ func ReadRows(name string, r io.Reader) ([]Row, error) {
 	sc := bufio.NewScanner(r)
 	sc.Buffer(make([]byte, 64<<10), maxRowBytes)
 	line := 0
-	for sc.Scan() && len(errs) < maxRowErrors {
+	for sc.Scan() {
 		line++
+		if len(errs) == maxRowErrors {
+			errs = append(errs, fmt.Errorf("%s: not read further than line %d, after %d bad lines", name, line-1, maxRowErrors))
+			break
+		}
 		if len(bytes.TrimSpace(sc.Bytes())) == 0 {
 			continue
 		}
@@ -74,7 +89,10 @@ func ReadRows(name string, r io.Reader) ([]Row, error) {
 		}
 		rows = append(rows, row)
 	}
-	if err := sc.Err(); err != nil {
+	switch err := sc.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		errs = append(errs, fmt.Errorf("%s:%d: the line is longer than %d MiB", name, line+1, maxRowBytes>>20))
+	case err != nil:
 		errs = append(errs, fmt.Errorf("%s:%d: %w", name, line+1, err))
 	}
 	return rows, errors.Join(errs...)
@@ -84,6 +102,9 @@ func parseRow(line []byte) (Row, error) {
 	var j rowJSON
 	if err := json.Unmarshal(line, &j); err != nil {
 		// The error of encoding/json may quote the row's text; say less.
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+			return Row{}, fmt.Errorf("%s: not the kind of value that belongs there", wrong.Field)
+		}
 		return Row{}, errors.New("not a JSON object with the fields of a row")
 	}
 	row := Row{ID: j.ID, Source: j.Source, Licence: j.Licence, Kind: j.Kind, Domain: j.Domain, Lang: j.Lang, Split: j.Split, OutputTokens: j.OutputTokens}

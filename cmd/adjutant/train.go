@@ -27,6 +27,9 @@ func trainWeights(f *flags) run {
 		if *out == "" {
 			return usagef("say where to write the weights: --out my-weights.bin")
 		}
+		if err := checkWritable(*out); err != nil {
+			return err
+		}
 		if *corpus != "" {
 			o.Corpus = os.DirFS(*corpus)
 		}
@@ -58,6 +61,19 @@ func trainWeights(f *flags) run {
 		}
 		return writeFacts(p.stdout, facts)
 	}
+}
+
+// checkWritable finds out whether path can be written before long work is done for it.
+func checkWritable(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("%s is a folder: name a file in it", path)
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	file.Close()
+	return os.Remove(file.Name())
 }
 
 // writeFile replaces path at once, so that nobody reads half a file.
@@ -100,7 +116,7 @@ func evaluate(f *flags) run {
 		}
 		var rows []train.Row
 		for _, path := range files {
-			read, err := readFrom(path, p.stdin, func(r io.Reader) ([]train.Row, error) { return train.ReadRows(path, r) })
+			read, err := readFrom(path, p.stdin, train.ReadRows)
 			if err != nil {
 				return err
 			}
@@ -121,21 +137,16 @@ func evaluate(f *flags) run {
 	}
 }
 
-// readFrom reads rows from a file, or from in where path is "-". The error names the
-// file.
-func readFrom[Row any](path string, in io.Reader, read func(io.Reader) ([]Row, error)) ([]Row, error) {
-	name := "standard input"
-	if path != "-" {
-		file, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		defer file.Close()
-		name, in = path, file
+// readFrom reads rows from a file, or from in where path is "-". Read is told what to
+// call it in its errors.
+func readFrom[Row any](path string, in io.Reader, read func(name string, in io.Reader) ([]Row, error)) ([]Row, error) {
+	if path == "-" {
+		return read("standard input", in)
 	}
-	rows, err := read(in)
+	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, err
 	}
-	return rows, nil
+	defer file.Close()
+	return read(path, file)
 }

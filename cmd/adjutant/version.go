@@ -5,21 +5,25 @@ import (
 	"runtime"
 	"runtime/debug"
 
-	"github.com/adjutant-dev/adjutant/routing"
+	"github.com/adjutant-dev/adjutant/server"
 )
 
 // version is set by the linker (-X main.version=v1.2.3); empty: what the go command
 // recorded.
 var version string
 
-// printVersion says what this binary is and what it decides with.
+// printVersion says what this binary is and what it decides with where nothing else is
+// named.
 func printVersion(f *flags) run {
 	return func(ctx context.Context, p *program, positional []string) error {
 		if len(positional) > 0 {
 			return usagef("no argument %q: version takes none", positional[0])
 		}
 		v, commit := buildVersion()
-		router := routing.Default()
+		router, err := server.LoadRouter(server.Config{Encoder: true})
+		if err != nil {
+			return err
+		}
 		return writeFacts(p.stdout, [][2]string{
 			{"version", v},
 			{"commit", commit},
