@@ -44,7 +44,7 @@ const (
 
 // Classify reads a task and says what it takes. Input may be any bytes of any
 // length; time grows with it, memory doesn't. The error is ctx's, and comes only
-// when ctx is done before the task is read.
+// when ctx is done before the task is read, or before the encoder has answered.
 func (c *Classifier) Classify(ctx context.Context, t Task) (Classification, error) {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)

@@ -186,7 +186,7 @@ const (
 	denseCross   = denseVerb + verbClasses + 1          // first verb and noun
 	denseShape   = denseCross + (verbClasses+1)*nounMax // buckets, shapeSlots each
 	denseLang    = denseShape + shapes*shapeSlots
-	denseCount   = denseLang + len(languages) + 3
+	denseCount   = denseLang + len(languages) + 2 // wide scripts, none known
 
 	verbClasses = 12
 	nounMax     = 10
@@ -310,7 +310,7 @@ func (f *features) named(r *reading, t *Task) {
 	f.shape(shapeWide, share(s.wide, s.bytes))
 	f.shape(shapeContext, log2(r.context.bytes)-3)
 	f.shape(shapeFences, min(s.fences, 4))
-	f.shape(shapeMaterialTokens, log2((s.bytes/4+int(min(max(t.Material.InputTokens, 0), 1<<30)))>>9))
+	f.shape(shapeMaterialTokens, log2((s.bytes/4+materialTokens(t.Material))>>9))
 	end := 0
 	for i := len(r.words) - 1; i >= 0; i-- {
 		if w := &r.words[i]; int(w.message) == r.users {
@@ -375,6 +375,19 @@ func (f *features) set(i int, v float32) {
 
 func (f *features) shape(s, slot int) {
 	f.set(denseShape+s*shapeSlots+min(max(slot, 0), shapeSlots-1), 0.7)
+}
+
+// itemTokens is what an item of material counts where only their number is given: a
+// short record. It tells little material from much, no more.
+const itemTokens = 50
+
+// materialTokens is how long the material is that was not sent along.
+func materialTokens(m Material) int {
+	n := m.InputTokens
+	if n <= 0 {
+		n = itemTokens * min(max(m.ItemCount, 0), 1<<30)
+	}
+	return int(min(n, 1<<30))
 }
 
 func log2(n int) int { return bits.Len(uint(max(n, 0))) }

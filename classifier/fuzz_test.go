@@ -87,7 +87,7 @@ func FuzzClassify(f *testing.F) {
 }
 
 func FuzzLoad(f *testing.F) {
-	f.Add([]byte("ADJUTANT-W01-F01"))
+	f.Add([]byte("ADJUTANT-W01-F02"))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if c, err := classifier.Load(b); err == nil && c == nil {
@@ -110,6 +110,7 @@ func TestAnyBytes(t *testing.T) {
 		"a million lines":    strings.Repeat("\n", 1<<20),
 		"fences":             strings.Repeat("```\n", 300_000),
 		"open tags":          strings.Repeat("<env>", 300_000),
+		"open and closed":    strings.Repeat(strings.Repeat("<env>", 255)+"<cwd></cwd>", 64) + strings.Repeat("</env ", 600_000),
 		"angle brackets":     strings.Repeat("<", 1<<20),
 		"marks":              strings.Repeat("?!", 500_000),
 		"ideographs":         strings.Repeat("設計", 200_000),

@@ -185,7 +185,7 @@ var lexiconWords = []struct {
 	{classDecide, `choose decide recommend should advise suggest prioritize prioritise weigh compare select prefer worth better best justify argue
 		versus vs or whether recommendation decision advice opinion think
 		entscheide entscheiden empfehle empfehlen sollte sollten sollen soll priorisiere vergleiche lohnt besser
-		choisir choisis décide décider recommande recommander devrais devrait devrions faut-il priorise compare vaut mieux
+		choisir choisis décide décider recommande recommander devrais devrait devrions priorise compare vaut mieux
 		elige elegir decide decidir recomienda recomendar debería deberíamos conviene prioriza compara mejor
 		escolha escolher decida recomende devo devemos deveria devíamos priorize compare melhor vale
 		scegli consiglia dovrei dovremmo conviene meglio seç öner karşılaştır yapmalı sebaiknya pilih bandingkan стоит выбрать лучше сравни
@@ -238,13 +238,13 @@ var lexiconWords = []struct {
 	{classWhich, `which welcher welches welchem lequel laquelle cuáles hangi mana какой какая 哪个 哪些 どの 어느 어떤`},
 	{classHow, `how how's wie comment cómo como come nasıl bagaimana как 如何 怎么 怎样 どう 어떻`},
 	{classWhy, `why warum weshalb wieso pourquoi porqué perché neden mengapa kenapa почему 为什 为何 なぜ どう 왜이`},
-	{classYesNo, `is are does do did can could would will has have was were am may must ist sind kann hat est-ce peut es son puede
+	{classYesNo, `is are does do did can could would will has have was were am may must ist sind kann hat peut es son puede
 		é são pode è sono può adakah apakah можно 是不 能否 可以`},
 	{classPolite, `please kindly could would can bitte könntest könnten würdest s'il plaît pourriez pourrais favor podrías puedes podría você
 		poderia pode favor puoi potresti lütfen tolong mohon пожалуйста thanks thank danke merci gracias obrigado grazie teşekkürler спасибо
-		hello hi hey hallo bonjour hola olá ciao merhaba halo привет 你好 谢谢 麻烦 帮我 请你 请帮 請幫 お願 くだ ありが 감사 부탁 주세`},
+		hello hi hey hallo bonjour hola olá ciao merhaba halo привет 你好 谢谢 麻烦 帮我 请你 请帮 請幫 お願 くだ 감사 부탁 주세`},
 	{classAffirm, `yes yep yeah ok okay sure go ahead proceed continue sounds good great perfect approved agreed fine exactly right lgtm ship done
-		correct absolutely definitely ja gut mach weiter genau los einverstanden oui d'accord parfait vas-y sí vale perfecto adelante hazlo sim perfeito
+		correct absolutely definitely ja gut mach weiter genau los einverstanden oui d'accord parfait sí vale perfecto adelante hazlo sim perfeito
 		certo claro faça sì va bene evet tamam ya oke да хорошо давай 好的 可以 继续 行吧 没错 はい 了解 続け 네네 좋아 계속 그래`},
 	{classAnaphor, `it that this these those them they same again too also other others rest another above previous last one both
 		next instead es das dies diese dasselbe gleiche auch cela ça même aussi pareil ceci eso esto mismo igual también isso isto mesmo também
@@ -254,13 +254,13 @@ var lexiconWords = []struct {
 		只需 仅仅 直接 不要 只要 のみ だけ 오직 반드`},
 	{classEach, `each every all per both any list everything entire whole jede jeden alle alles chaque tous toutes cada todos todas ogni tutti tüm
 		her setiap semua каждый все 每个 所有 全部 各个 すべ 全て 모든 각각`},
-	{classHype, `urgent extremely complex complicated critical expert world-class genius important carefully deeply think smartest powerful
+	{classHype, `urgent extremely complex complicated critical expert genius important carefully deeply think smartest powerful
 		best advanced senior professional top maximum ultra hard difficult challenging asap simple quick easy quickly simply
-		dringend komplex urgente complejo complexo complexe 紧急 复杂 重要 简单 難しい 複雑 긴급 복잡 중요`},
+		dringend komplex urgente complejo complexo complexe 紧急 复杂 重要 简单 難し 複雑 긴급 복잡 중요`},
 	{classFirstPerson, `i we our my us me i'm we're i've we've ich wir unser unsere mein je nous notre nos mon yo nosotros nuestro nuestra mi
 		eu nós nosso nossa meu minha noi nostro ben biz kami saya я мы наш 我们 我的 私た 私は 우리 저희`},
 	{classRole, `act role persona you're assistant expert pretend roleplay character agent rolle agis agir actúa actuar atue aja 扮演 角色 充当 役割 역할`},
-	{classExample, `example examples e.g. instance sample samples input output beispiel exemple ejemplo exemplo esempio örnek contoh пример 例如 例子 示例 サン 예시`},
+	{classExample, `example examples instance sample samples input output beispiel exemple ejemplo exemplo esempio örnek contoh пример 例如 例子 示例 サン 예시`},
 	{classMath, `equation solve integral derivative probability percent sum product divided equals triangle angle radius prime polynomial matrix
 		calculate arithmetic fraction gleichung équation ecuación equação equazione 方程 概率 面积 求解 方程 確率 방정 확률`},
 	{classIdea, `ideas idea tips tip ways suggestions examples reasons advice things activities steps techniques methods practices
@@ -278,7 +278,7 @@ var lexiconWords = []struct {
 		bonjour salut merci beaucoup d'avance par s'il vous te plaît pouvez pourriez m'aider aider avec ceci j'espère que allez bien cordialement
 		hola buenos días buenas tardes gracias de antemano muchas por favor podrías puedes ayudarme con esto espero que estés bien saludos
 		olá oi bom dia boa tarde obrigado obrigada antecipadamente você poderia me ajudar com isso espero que esteja bem abraços
-		你好 您好 好请 请帮 帮我 请你 谢谢 多谢 非常 感谢 麻烦 劳驾 助我 一下 下面 こん にち んに ちは お願 願い いし しま ます すみ みま ませ せん ありが りが とう ござ ざい いま
+		你好 您好 好请 请帮 帮我 请你 谢谢 多谢 非常 感谢 麻烦 劳驾 助我 一下 下面 こん にち んに ちは お願 願い いし しま ます すみ みま ませ せん りが とう ござ ざい いま
 		안녕 녕하 하세 세요 감사 사합 합니 니다 부탁 탁드 드려 려요 고마 마워 워요`},
 	{classNegation, `not don't doesn't didn't isn't never no can't won't cannot nicht kein keine pas jamais nunca não nein non нет не 不要 不能 没有 ない 않는 안돼`},
 	{classOption, `options choices labels answers candidates alternatives possible following true false positive negative neutral multiple choice

@@ -3,7 +3,6 @@ package classifier
 import (
 	"context"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -34,28 +33,6 @@ const (
 	zoneAside = zones // greetings and pleas: read by nothing
 )
 
-// word is a token of the text: a run of letters or digits, one ideograph, or
-// one mark of punctuation.
-type word struct {
-	start, end int32 // bytes within its message
-	message    int32
-	hash       uint64 // of the folded text
-	class      class  // from the lexicon
-	zone       zone
-	kind       wordKind
-	first      bool   // opens a sentence
-	para       uint16 // paragraph of the last user turn
-}
-
-type wordKind uint8
-
-const (
-	kindLatin  wordKind = iota // letters of a script that separates words
-	kindIdeo                   // one character of a script that doesn't
-	kindNumber                 // digits
-	kindMark                   // punctuation
-)
-
 // reading is a task taken apart. It is reused between calls.
 type reading struct {
 	words    []word
@@ -66,8 +43,6 @@ type reading struct {
 	turns    int   // user turns
 	users    int   // index of the last user message
 	inherits bool  // the ask leans on the turn before: "yes, do it"
-	lastAsst bool  // an assistant turn stands before the ask
-	tools    bool
 	tokens   float64
 	wideLang string // of a script that only one language uses
 	keep     []segment
@@ -81,14 +56,14 @@ type segment struct{ start, end int }
 // shape counts the lines of a text by what they look like, and its bytes by
 // class.
 type shape struct {
-	bytes                             int
-	letters, digits, marks, wide      int // bytes
-	lines, blank                      int
-	prose, code, log, table, data     int // lines
-	items, numbered, quotes, headings int
-	fences                            int
-	longest                           int // bytes of the longest line
-	paragraphs                        int
+	bytes                        int
+	letters, digits, marks, wide int // bytes
+	lines, blank                 int
+	code, log, table, data       int // lines
+	items, numbered, quotes      int
+	speech                       int // lines of a dialogue, by those who spoke before
+	fences                       int
+	paragraphs                   int
 }
 
 // material is how many lines look like something to work on.
@@ -100,9 +75,7 @@ func (r *reading) read(ctx context.Context, t Task) error {
 	last := -1
 	for i := range t.Messages {
 		switch t.Messages[i].Role {
-		case System, Assistant:
-		case Tool:
-			r.tools = true
+		case System, Assistant, Tool:
 		default:
 			last = i
 			r.turns++
@@ -153,7 +126,6 @@ func (r *reading) read(ctx context.Context, t Task) error {
 			}
 		}
 	}
-	r.lastAsst = prevAsst >= 0
 	if prevUser >= 0 {
 		r.readEnds(t.Messages[prevUser].Content, prevUser, contextBytes, zonePrevUser)
 	}
@@ -184,8 +156,9 @@ var harnessTags = []string{
 func (r *reading) setAside(s string) []segment {
 	keep := r.keep[:0]
 	pos := 0
+	var unclosed uint64
 	for range 64 {
-		start, end := nextBlock(s, pos)
+		start, end := nextBlock(s, pos, &unclosed)
 		if start < 0 {
 			break
 		}
@@ -212,23 +185,25 @@ func (r *reading) setAside(s string) []segment {
 }
 
 // nextBlock finds the next harness block of s at or after pos; start is -1 where
-// there is none.
-func nextBlock(s string, pos int) (start, end int) {
+// there is none. A tag that is not closed further on is not looked for again:
+// unclosed has a bit for each of harnessTags.
+func nextBlock(s string, pos int, unclosed *uint64) (start, end int) {
 	for range 256 {
 		i := strings.IndexByte(s[pos:], '<')
 		if i < 0 {
 			return -1, 0
 		}
 		at := pos + i
-		for _, tag := range harnessTags {
+		for k, tag := range harnessTags {
 			rest := s[at+1:]
-			if len(rest) <= len(tag) || rest[:len(tag)] != tag || (rest[len(tag)] != '>' && rest[len(tag)] != ' ') {
+			if *unclosed>>k&1 != 0 || len(rest) <= len(tag) || rest[:len(tag)] != tag || (rest[len(tag)] != '>' && rest[len(tag)] != ' ') {
 				continue
 			}
 			closing := "</" + tag + ">"
 			if j := strings.Index(rest, closing); j >= 0 {
 				return at, at + 1 + j + len(closing)
 			}
+			*unclosed |= 1 << k
 		}
 		pos = at + 1
 	}
@@ -265,18 +240,28 @@ func (r *reading) readAsk(ctx context.Context, s string, message int) error {
 	for ; from > 0 && left > keep[from].end-keep[from].start; from-- {
 		left -= keep[from].end - keep[from].start
 	}
-	fenced := false
-	for i := from; i < len(keep); i++ {
-		start := keep[i].start
-		if i == from {
-			start = lineStart(s, max(start, keep[i].end-left))
-			fenced = (r.shape.fences-strings.Count(s[start:], "```"))%2 == 1
-		}
-		r.readLines(s, message, start, keep[i].end, fenced)
-		fenced = false
+	r.para++
+	keep[from].start = lineStart(s, max(keep[from].start, keep[from].end-left))
+	opened := r.shape.fences
+	for _, k := range keep[from:] {
+		opened -= fences(s[k.start:k.end])
+	}
+	for _, k := range keep[from:] {
+		r.readLines(s, message, k.start, k.end, opened%2 == 1)
+		opened = 0
 	}
 	r.markAsks()
 	return nil
+}
+
+// fences counts the lines of s that open or close a fence.
+func fences(s string) (n int) {
+	for ln := range strings.Lines(s) {
+		if lineKind(ln) == lineFence {
+			n++
+		}
+	}
+	return n
 }
 
 // readEnds reads the first and the last n bytes of a message.
@@ -322,7 +307,7 @@ func (r *reading) readLines(s string, message, start, end int, fenced bool) {
 			fenced = !fenced
 		case k == lineBlank && !fenced:
 			r.para++
-		case fenced || k.material():
+		case fenced || k.material() || k == lineProse && r.shape.speech >= dialogue && speaker(s[start:stop]) != 0:
 			if n := min(budget, stop-start); n > 0 {
 				r.tokenize(s, message, start, start+n, zoneMaterial)
 				budget -= n
@@ -344,8 +329,8 @@ func (r *reading) markAsks() {
 	r.setCourtesyAside()
 	first, last, lastPara := -1, -1, -1
 	firstAsks, lastAsks := false, false
-	sentences, asking := 0, 0 // outside the first and the last paragraph
-	var firstWords, lastWords, midWords int
+	sentences, asking := 0, 0 // outside the first paragraph
+	var firstWords, lastWords, otherWords int
 	for pass := range 2 {
 		for i := 0; i < len(ws); {
 			j := i + 1
@@ -353,8 +338,8 @@ func (r *reading) markAsks() {
 				j++
 			}
 			if ws[i].zone == zoneRest {
-				asks := ws[i].class.opens() || ws[j-1].class&classQuestionMark != 0
-				addressed := ws[i].class.verb()
+				asks := classAt(ws, i).opens() || ws[j-1].class&classQuestionMark != 0
+				addressed := classAt(ws, i).verb()
 				for k := i; k < min(j, i+4); k++ {
 					asks = asks || ws[k].class.verb()
 					addressed = addressed || ws[k].class&(classPolite|classRole) != 0
@@ -384,7 +369,7 @@ func (r *reading) markAsks() {
 						lastWords += j - i
 						fallthrough
 					default:
-						midWords += j - i
+						otherWords += j - i
 						sentences++
 						if addressed || asks && ws[j-1].class&classQuestionMark != 0 {
 							asking++
@@ -403,16 +388,16 @@ func (r *reading) markAsks() {
 		return
 	}
 	switch {
-	case firstAsks && firstWords <= 60 && midWords >= 2*firstWords && midWords > 30 && asking*6 <= sentences:
+	case firstAsks && firstWords <= 60 && otherWords >= 2*firstWords && otherWords > 30 && asking*6 <= sentences:
 		for i := range ws {
-			if int(ws[i].para) != int(ws[first].para) {
+			if int(ws[i].para) != int(ws[first].para) && ws[i].zone != zoneAside {
 				ws[i].zone = zoneMaterial
 			}
 		}
 		r.doc = 1
-	case lastAsks && lastWords <= 50 && midWords+firstWords-lastWords >= 3*lastWords && midWords+firstWords-lastWords > 30 && asking <= 1 && !firstAsks:
+	case lastAsks && lastWords <= 50 && otherWords+firstWords-lastWords >= 3*lastWords && otherWords+firstWords-lastWords > 30 && asking <= 1 && !firstAsks:
 		for i := range ws {
-			if int(ws[i].para) != lastPara {
+			if int(ws[i].para) != lastPara && ws[i].zone != zoneAside {
 				ws[i].zone = zoneMaterial
 			}
 		}
@@ -460,178 +445,21 @@ func (r *reading) setCourtesyAside() {
 	}
 }
 
+// classAt is the class of the word at i. Ideographs have that of their pair, which
+// is kept with the second.
+func classAt(ws []word, i int) class {
+	c := ws[i].class
+	if ws[i].kind == kindIdeo && i+1 < len(ws) && ws[i+1].kind == kindIdeo {
+		c |= ws[i+1].class
+	}
+	return c
+}
+
 func setZone(ws []word, z zone) {
 	for i := range ws {
 		ws[i].zone = z
 	}
 }
-
-// tokenize appends the words of s[start:end].
-func (r *reading) tokenize(s string, message, start, end int, z zone) {
-	first := true
-	for i := start; i < end; {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			switch {
-			case asciiWord[c] != 0:
-				h := uint64(seed)
-				j := i
-				digits := true
-				for j < end && s[j] < utf8.RuneSelf && asciiWord[s[j]] != 0 {
-					f := asciiWord[s[j]]
-					digits = digits && f == '0'
-					h = (h ^ uint64(f)) * prime
-					j++
-				}
-				if j < end && s[j] >= utf8.RuneSelf {
-					// A word that goes on in another alphabet, "für": hash it by runes.
-					i = r.wideWord(s, message, i, end, z, first)
-					first = false
-					continue
-				}
-				w := word{start: int32(i), end: int32(j), message: int32(message), hash: h, zone: z, first: first, para: r.para}
-				if digits {
-					w.kind = kindNumber
-				} else {
-					w.class = lexicon.lookup(h)
-				}
-				r.words = append(r.words, w)
-				first = false
-				i = j
-			case c == '\n':
-				first = true
-				i++
-			case c <= ' ' || c == 0x7f:
-				i++
-			default:
-				w := word{start: int32(i), end: int32(i + 1), message: int32(message), hash: markHash(rune(c)), zone: z, kind: kindMark, first: first}
-				first = false
-				switch c {
-				case '?':
-					w.class = classQuestionMark
-					first = true
-				case '.', '!':
-					first = i+1 >= end || s[i+1] <= ' '
-				}
-				r.words = append(r.words, w)
-				i++
-			}
-			continue
-		}
-		rn, size := utf8.DecodeRuneInString(s[i:end])
-		switch {
-		case rn == utf8.RuneError, rn == 0x200b, rn == 0x200c, rn == 0x200d, rn == 0xfeff, rn == 0xad:
-			i += size // broken or invisible
-		case ideographic(rn):
-			h := markHash(rn)
-			w := word{start: int32(i), end: int32(i + size), message: int32(message), hash: h, zone: z, kind: kindIdeo, first: first}
-			if n := len(r.words); n > 0 && r.words[n-1].kind == kindIdeo && int(r.words[n-1].end) == i && r.words[n-1].message == int32(message) {
-				w.class = lexicon.lookup(pairHash(r.words[n-1].hash, h))
-			}
-			r.words = append(r.words, w)
-			first = false
-			i += size
-		case unicode.IsLetter(rn) || unicode.IsDigit(rn):
-			i = r.wideWord(s, message, i, end, z, first)
-			first = false
-		default:
-			w := word{start: int32(i), end: int32(i + size), message: int32(message), hash: markHash(rn), zone: z, kind: kindMark, first: first}
-			first = false
-			switch rn {
-			case '？':
-				w.class = classQuestionMark
-				w.hash = markHash('?')
-				first = true
-			case '。', '！':
-				first = true
-			}
-			if !unicode.IsSpace(rn) {
-				r.words = append(r.words, w)
-			}
-			i += size
-		}
-	}
-}
-
-// Words are hashed by FNV-1a over their folded runes.
-const seed, prime = 14695981039346656037, 1099511628211
-
-// markHash is the hash of a word of one rune.
-func markHash(r rune) uint64 { return (seed ^ uint64(r)) * prime }
-
-// pairHash is the hash of two ideographs that stand side by side.
-func pairHash(a, b uint64) uint64 { return (a ^ b>>7) * 0x9e3779b97f4a7c15 }
-
-// wideWord appends the word at i, which holds letters beyond ASCII, and gives
-// its end.
-func (r *reading) wideWord(s string, message, i, end int, z zone, first bool) int {
-	h := uint64(seed)
-	j := i
-	for j < end {
-		rn, size := rune(s[j]), 1
-		if rn >= utf8.RuneSelf {
-			rn, size = utf8.DecodeRuneInString(s[j:end])
-		}
-		if rn == 0x200b || rn == 0x200d || rn == 0xad {
-			j += size
-			continue
-		}
-		if ideographic(rn) || rn == utf8.RuneError || !(unicode.IsLetter(rn) || unicode.IsDigit(rn) || unicode.IsMark(rn) || rn == '_' || rn == '\'') {
-			break
-		}
-		h = (h ^ uint64(foldRune(rn))) * prime
-		j += size
-	}
-	if j == i {
-		_, size := utf8.DecodeRuneInString(s[i:end])
-		return i + size
-	}
-	r.words = append(r.words, word{start: int32(i), end: int32(j), message: int32(message), hash: h, class: lexicon.lookup(h), zone: z, first: first, para: r.para})
-	return j
-}
-
-// foldRune lowers a letter and takes accents off Latin ones, so that "Résumé"
-// and "resume" meet.
-func foldRune(r rune) rune {
-	if r < utf8.RuneSelf {
-		if 'A' <= r && r <= 'Z' {
-			r += 'a' - 'A'
-		}
-		if '0' <= r && r <= '9' {
-			r = '0'
-		}
-		return r
-	}
-	r = unicode.ToLower(r)
-	if r >= 0xe0 && r <= 0xff {
-		return rune(latinBase[r-0xe0])
-	}
-	return r
-}
-
-const latinBase = "aaaaaaaceeeeiiiidnooooo/ouuuuyty"
-
-// ideographic tells characters that are words by themselves: Chinese, Japanese,
-// Korean syllables, Thai.
-func ideographic(r rune) bool {
-	return r >= 0x0e00 && (r <= 0x0e7f || (r >= 0x3040 && r <= 0x30ff) || (r >= 0x3400 && r <= 0x9fff) || (r >= 0xac00 && r <= 0xd7a3) || (r >= 0x20000 && r <= 0x3ffff))
-}
-
-// asciiWord folds the ASCII bytes that words are made of; 0 for the others.
-// Digits are one and the same.
-var asciiWord = func() (t [utf8.RuneSelf]byte) {
-	for c := range t {
-		switch {
-		case 'a' <= c && c <= 'z', c == '_', c == '\'':
-			t[c] = byte(c)
-		case 'A' <= c && c <= 'Z':
-			t[c] = byte(c) + 'a' - 'A'
-		case '0' <= c && c <= '9':
-			t[c] = '0'
-		}
-	}
-	return t
-}()
 
 // inheritWords bounds an ask that may lean on the turn before.
 const inheritWords = 8
@@ -653,7 +481,7 @@ func (r *reading) inherit(prevUser, prevAsst int) {
 			continue
 		}
 		if n == 0 {
-			first = w.class
+			first = classAt(r.words, i)
 		}
 		n++
 		all |= w.class
@@ -674,58 +502,5 @@ func (r *reading) inherit(prevUser, prevAsst int) {
 			proposed++
 			w.zone = zoneAsk
 		}
-	}
-}
-
-// scriptLanguage names the language of a text whose script gives it away, by its
-// asked words; empty where it doesn't.
-func scriptLanguage(ws []word, ms []Message) string {
-	han, kana, hangul, thai, arabic, hebrew, hindi, greek, latin := 0, 0, 0, 0, 0, 0, 0, 0, 0
-	for i := range ws {
-		w := &ws[i]
-		if w.zone != zoneAsk || w.kind == kindMark || w.kind == kindNumber {
-			continue
-		}
-		r, _ := utf8.DecodeRuneInString(ms[w.message].Content[w.start:w.end])
-		switch {
-		case r < utf8.RuneSelf:
-			latin++
-		case r >= 0x3040 && r <= 0x30ff:
-			kana++
-		case r >= 0xac00 && r <= 0xd7a3:
-			hangul++
-		case r >= 0x0e00 && r <= 0x0e7f:
-			thai++
-		case ideographic(r):
-			han++
-		case r >= 0x0600 && r <= 0x06ff:
-			arabic++
-		case r >= 0x0590 && r <= 0x05ff:
-			hebrew++
-		case r >= 0x0900 && r <= 0x097f:
-			hindi++
-		case r >= 0x0370 && r <= 0x03ff:
-			greek++
-		}
-	}
-	switch most := max(han+kana, hangul, thai, arabic, hebrew, hindi, greek); {
-	case most == 0 || most < latin:
-		return ""
-	case most == han+kana && kana*8 > han:
-		return "ja"
-	case most == han+kana:
-		return "zh"
-	case most == hangul:
-		return "ko"
-	case most == thai:
-		return "th"
-	case most == arabic:
-		return "ar"
-	case most == hebrew:
-		return "he"
-	case most == hindi:
-		return "hi"
-	default:
-		return "el"
 	}
 }

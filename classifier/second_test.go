@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/adjutant-dev/adjutant/classifier"
@@ -90,6 +91,28 @@ func TestEncoderReadsWhatCameBefore(t *testing.T) {
 		}
 	}
 	t.Fatal("none of the asks was in doubt")
+}
+
+func TestEncoderReadsWhatIsLeft(t *testing.T) {
+	var asked [][]string
+	with := classifier.Default().WithEncoder(leans(classifier.Making, &asked))
+	for _, ask := range []string{"better?", "so", "thoughts on the tone", "hm, and then?"} {
+		for _, text := range []string{
+			ask,
+			"Hello! I hope you are well.\n\n" + ask + "\n\nThank you so much in advance!",
+			"<system-reminder>\nKeep answers short.\n</system-reminder>\n" + ask + "\n<env>\ncwd: /src\n</env>",
+		} {
+			classifyBy(t, with, classifier.Prompt(text))
+		}
+	}
+	if len(asked) == 0 {
+		t.Fatal("none of the asks was in doubt")
+	}
+	for _, got := range asked {
+		if s := got[0]; strings.Contains(s, "Hello") || strings.Contains(s, "Thank") || strings.Contains(s, "reminder") || strings.Contains(s, "cwd") {
+			t.Errorf("the encoder reads %q", s)
+		}
+	}
 }
 
 func TestEncoderStopsWithItsContext(t *testing.T) {

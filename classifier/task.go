@@ -114,7 +114,7 @@ type Material struct {
 	// InputTokens is its length in tokens; zero or less means none.
 	InputTokens int64
 	// ItemCount is how many files, rows or records it holds; zero or less means
-	// not known.
+	// not known. Where InputTokens is not given, each counts as 50 tokens.
 	ItemCount int64
 }
 

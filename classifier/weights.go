@@ -42,7 +42,7 @@ type Weights struct {
 
 // magic names the format and, by its last digits, the features: weights for
 // other features don't fit.
-const magic = "ADJUTANT-W01-F01"
+const magic = "ADJUTANT-W01-F02"
 
 const weightsBytes = len(magic) + 4*Columns + Buckets*Columns + 4*denseCount*Columns + 4*(1+Tiers+2+LengthBins-1+4*LengthBins)
 

@@ -19,10 +19,9 @@ const (
 	// maxTokens is all of it: start, turns, head, one dot, tail, end; rounded up.
 	maxTokens = 160
 
-	headRunes = 6000  // of the ask, its beginning, in code points
-	tailRunes = 6000  // and its end, when it has longRunes or more
-	longRunes = 12000 //
-	turnRunes = 400   // of each turn before
+	headRunes = 6000 // of the ask, its beginning, in code points
+	tailRunes = 6000 // and of the rest, its end
+	turnRunes = 400  // of each turn before
 )
 
 // Encoder reads text and says how it leans between the tiers. It is immutable
@@ -89,8 +88,8 @@ func (e *Encoder) tokenise(s *scratch, ask string, before []string) {
 		}
 	}
 	s.text, s.word = v.appendTokens(s.text[:0], s.word, firstRunes(ask, headRunes))
-	if len(firstRunes(ask, longRunes-1)) < len(ask) {
-		s.text, s.word = v.appendTokens(s.text, s.word, lastRunes(ask, tailRunes))
+	if rest := ask[len(firstRunes(ask, headRunes)):]; rest != "" {
+		s.text, s.word = v.appendTokens(s.text, s.word, lastRunes(rest, tailRunes))
 	}
 	if text := s.text; len(text) > headTokens+tailTokens {
 		ids = append(ids, text[:headTokens]...)

@@ -21,7 +21,7 @@ func ExampleEncoder_Logits() {
 		fmt.Println("repetition, making, judgment:", logits)
 	}
 	// Output:
-	// repetition, making, judgment: [2.6901944 -2.123641 -1.3550167]
-	// repetition, making, judgment: [-1.7161522 2.6170323 -1.7374707]
-	// repetition, making, judgment: [-0.93686557 -1.554267 3.0020134]
+	// repetition, making, judgment: [2.9822707 -2.201715 -1.5413898]
+	// repetition, making, judgment: [-1.677345 2.8685396 -1.5416346]
+	// repetition, making, judgment: [-1.201252 -1.1884048 3.364752]
 }

@@ -100,7 +100,8 @@ def reference(net, tokenizer, rows):
     for row in rows:
         ids = train.token_ids(tokenizer, row["messages"])
         with torch.no_grad():
-            tier = net(torch.tensor([ids]), torch.ones(1, len(ids)))[0][0]
+            mask = torch.ones(1, len(ids))
+            tier = net(net.low(torch.tensor([ids]), mask), mask)[0][0]
         ask, before = train.split(row["messages"])
         out.append({"ask": ask, "before": before, "ids": ids, "logits": [round(float(x), 5) for x in tier]})
     return out

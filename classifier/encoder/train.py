@@ -1,19 +1,21 @@
 """Fine-tune e5-small-v2 to tell the tier of a task.
 
-    python train.py --base e5.jar --out tier.pt                      # corpus of this repository alone
-    python train.py --base e5.jar --out tier.pt --real train.jsonl   # and labelled rows that are not part of it
+    python train.py --base e5.jar --seed 0 --out zero.pt & python train.py --base e5.jar --seed 1 --out one.pt; wait
+    python train.py --base e5.jar --average zero.pt one.pt --out tier.pt --real train.jsonl --blind train.jsonl dev.jsonl
 
 e5.jar is the artifact named in requirements.txt. It holds intfloat/e5-small-v2 (MIT) with int8 weights, which become
 floats here.
 
-Two passes of two epochs each. The first takes the corpus; the second, at half the rate, a sample of it and the real rows,
-if any. --blind FILE... writes what the network says of other labelled rows between the passes, when it has seen no real
-row: what calibration is fitted on, and what tells how it does on forms that it has never met. testdata/blind.jsonl is
-that, of the rows that the committed weights were then trained on (train.jsonl) or chosen by (dev.jsonl).
+Two passes of two epochs each. The first takes the corpus of this repository, once for each of two seeds. The second starts
+from the mean of their weights, which does on unknown forms about what asking both would, and takes, at half the rate, a
+sample of the corpus and labelled rows that are not part of the repository; whoever has none exports the mean. --blind
+writes what the mean says of other labelled rows, when it has seen no real row: what calibration is fitted on, and what
+tells how it does on forms that it has never met. testdata/blind.jsonl is that, of the rows that the committed weights were
+then trained on (train.jsonl) or chosen by (dev.jsonl).
 
 Embeddings and the four lowest layers stay as they are: words that the corpus lacks must keep their meaning. Stage, split
 and output length are learned beside the tier, because they steady it; only the tier is exported. About an hour on two
-cores. Same seed, versions and machine, same weights. Versions: requirements.txt.
+cores. Same seeds, versions and machine, same weights. Versions: requirements.txt.
 """
 
 import argparse
@@ -40,7 +42,7 @@ FROZEN_LAYERS = 4
 
 # What is read of a task; encoder.go has the same figures.
 HEAD_TOKENS, TAIL_TOKENS, TURN_TOKENS, CONTEXT_TOKENS = 64, 32, 24, 60
-HEAD_RUNES, TAIL_RUNES, LONG_RUNES, TURN_RUNES = 6000, 6000, 12000, 400
+HEAD_RUNES, TAIL_RUNES, TURN_RUNES = 6000, 6000, 400
 
 # Judgment is rare, and lost if it keeps its share of real traffic (.36, .58, .06).
 PRIOR = torch.tensor([0.36, 0.54, 0.10])
@@ -118,16 +120,21 @@ def token_ids(tok, messages):
     start, end = tok.token_to_id("[CLS]"), tok.token_to_id("[SEP]")
     pieces = lambda text: tok.encode(text, add_special_tokens=False).ids
     ask, before = split(messages)
-    text = ask[:HEAD_RUNES]
-    if len(ask) >= LONG_RUNES:
-        text += " " + ask[-TAIL_RUNES:]
-    ids = pieces(text)
+    ids = pieces(ask[:HEAD_RUNES] + " " + ask[HEAD_RUNES:][-TAIL_RUNES:])
     if len(ids) > HEAD_TOKENS + TAIL_TOKENS:
         ids = ids[:HEAD_TOKENS] + pieces(".") + ids[-TAIL_TOKENS:]
     context = []
     for turn in before:
         context += pieces(turn[:TURN_RUNES])[:TURN_TOKENS] + [end]
     return [start] + context[-CONTEXT_TOKENS:] + ids + [end]
+
+
+def run(layers, x, mask):
+    hide = (1 - mask[:, None, None, :]) * -1e9
+    for layer in layers:
+        x = layer(x, hide)
+        x = x[0] if isinstance(x, tuple) else x
+    return x
 
 
 class Network(nn.Module):
@@ -152,23 +159,36 @@ class Network(nn.Module):
         rows = self.embeddings.word_embeddings.weight.data[ids]
         self.embeddings.word_embeddings = nn.Embedding.from_pretrained(rows)
 
-    def forward(self, ids, mask):
+    def low(self, ids, mask):
+        """What the frozen part makes of token ids."""
+        return run(self.layers[:FROZEN_LAYERS], self.embeddings(input_ids=ids), mask)
+
+    def forward(self, x, mask):
         """Tier and stage logits, and (split logit, scaled log of output tokens), from the mean of all tokens."""
-        x = self.embeddings(input_ids=ids)
-        hide = (1 - mask[:, None, None, :]) * -1e9
-        for layer in self.layers:
-            x = layer(x, hide)
-            x = x[0] if isinstance(x, tuple) else x
+        x = run(self.layers[FROZEN_LAYERS:], x, mask)
         mean = (x * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
         mean = self.dropout(mean)
         return self.tier(mean), self.stage(mean), self.rest(mean)
 
 
+def read_low(net, rows, size=32):
+    """Give each row what the frozen part makes of it, once for all epochs."""
+    net.eval()
+    order = sorted(rows, key=lambda r: len(r["ids"]))
+    for at in range(0, len(order), size):
+        some = order[at : at + size]
+        width = len(some[-1]["ids"])
+        ids = torch.tensor([r["ids"] + [0] * (width - len(r["ids"])) for r in some])
+        mask = torch.tensor([[1.0] * len(r["ids"]) + [0.0] * (width - len(r["ids"])) for r in some])
+        with torch.no_grad():
+            for r, x in zip(some, net.low(ids, mask)):
+                r["low"] = x[: len(r["ids"])].clone()
+
+
 def batch(rows):
-    width = max(len(r["ids"]) for r in rows)
-    ids = torch.tensor([r["ids"] + [0] * (width - len(r["ids"])) for r in rows])
-    mask = torch.tensor([[1.0] * len(r["ids"]) + [0.0] * (width - len(r["ids"])) for r in rows])
-    return ids, mask
+    x = nn.utils.rnn.pad_sequence([r["low"] for r in rows], batch_first=True)
+    mask = nn.utils.rnn.pad_sequence([torch.ones(len(r["low"])) for r in rows], batch_first=True)
+    return x, mask
 
 
 def shuffled(rows, size):
@@ -238,43 +258,72 @@ def logits_of(net, rows, size=32):
     return out
 
 
+def load_mean(net, states, rows):
+    """Load the mean of states. It is less sure than each of them, so its tier logits are stretched to their spread on rows."""
+
+    def spread():
+        z = torch.tensor(logits_of(net, rows))
+        return (z - z.mean(1, keepdim=True)).std()
+
+    each = []
+    for state in states:
+        net.load_state_dict(state)
+        each.append(spread())
+    net.load_state_dict({k: sum(s[k] for s in states) / len(states) for k in states[0]})
+    stretch = sum(each) / len(each) / spread()
+    print(f"logits of the mean are stretched by {stretch:.3f}", flush=True)
+    for part in net.tier.parameters():
+        part.data *= stretch
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--base", required=True, help="the artifact with e5-small-v2; requirements.txt names it")
     p.add_argument("--out", required=True, help="checkpoint to write")
+    p.add_argument("--average", nargs="*", help="checkpoints of the first pass; without, this is the first pass")
     p.add_argument("--corpus", default="../corpus", help="folder of the labelled prompts of this repository")
-    p.add_argument("--real", help="labelled rows that are not part of the repository")
-    p.add_argument("--blind", nargs="*", default=[], help="labelled rows to score between the passes")
+    p.add_argument("--real", help="labelled rows that are not part of the repository, for the second pass")
+    p.add_argument("--blind", nargs="*", default=[], help="labelled rows to score before the second pass")
     p.add_argument("--blind-out", default="blind.jsonl", help="where to write those scores: id and logits")
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--threads", type=int, default=1)
     a = p.parse_args()
     random.seed(a.seed)
     torch.manual_seed(a.seed)
     torch.set_num_threads(a.threads)
 
     corpus = [r for path in corpus_files(a.corpus) for r in read_file(path)]
-    real = read_file(a.real) if a.real else []
-    blind = [r for path in a.blind for r in read_file(path)]
     base = Base(a.base)
     tok = tokenizer(base.vocabulary)
-    for r in corpus + real + blind:
-        r["ids"] = token_ids(tok, r["messages"])
-    print(f"{len(corpus)} rows of the corpus, {len(real)} real ones", flush=True)
-
     net = Network(base.network())
-    weigh(corpus)
-    fit(net, corpus, epochs=2, rate=6e-5)
-    torch.save(net.state_dict(), a.out + ".first")
-    if blind:
+
+    def ready(rows):
+        for r in rows:
+            r["ids"] = token_ids(tok, r["messages"])
+        read_low(net, rows)
+        return rows
+
+    if not a.average:
+        print(f"{len(corpus)} rows of the corpus", flush=True)
+        weigh(corpus)
+        fit(net, ready(corpus), epochs=2, rate=6e-5)
+        torch.save(net.state_dict(), a.out)
+        return
+
+    load_mean(net, [torch.load(path) for path in a.average], ready(corpus[:: len(corpus) // 1000 or 1]))
+    if a.blind:
+        blind = ready([r for path in a.blind for r in read_file(path)])
         with open(a.blind_out, "w") as f:
             for r, z in zip(blind, logits_of(net, blind)):
                 f.write(json.dumps({"id": r["id"], "logits": z}) + "\n")
-    again = random.sample(corpus, min(SAMPLE, len(corpus)))
-    weigh(again)
-    for r in real:
-        r["weight"] = 1.0  # they have the shares of real traffic
-    fit(net, again + real, epochs=2, rate=3e-5)
+    if a.real:
+        real = read_file(a.real)
+        again = random.sample(corpus, min(SAMPLE, len(corpus)))
+        print(f"{len(again)} rows of the corpus, {len(real)} real ones", flush=True)
+        weigh(again)
+        for r in real:
+            r["weight"] = 1.0  # they have the shares of real traffic
+        fit(net, ready(again + real), epochs=2, rate=3e-5)
     torch.save(net.state_dict(), a.out)
 
 

@@ -22,6 +22,7 @@ type example struct {
 // docs/decisions/0003-classifier.md has the tries.
 const (
 	epochs      = 8
+	averaged    = 4 // the last epochs, whose weights are averaged
 	rate        = 0.2
 	decayHashed = 1e-2
 	decayNamed  = 3e-3
@@ -40,7 +41,8 @@ const columns = classifier.Columns
 // Each product is converted before it is added, which keeps the compiler from
 // fusing the two: the same bytes come out on every processor. Dropping features at
 // random makes the rest carry the label too, which transfers better to words never
-// seen.
+// seen. The result is the mean of the last epochs' weights, so that it depends less on
+// the order of the rows.
 func fit(ctx context.Context, examples []example) ([]float32, error) {
 	w := make([]float32, classifier.FeatureCount*columns)
 	steps := featureSteps(examples)
@@ -50,6 +52,7 @@ func fit(ctx context.Context, examples []example) ([]float32, error) {
 	}
 	var kept []classifier.Feature
 	rnd := rand.New(rand.NewPCG(1, 2))
+	mean := make([]float32, len(w))
 	for epoch := range epochs {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -87,8 +90,13 @@ func fit(ctx context.Context, examples []example) ([]float32, error) {
 				ws[7] = float32(ws[7]*keep) - float32(x*d[7])
 			}
 		}
+		if epoch >= epochs-averaged {
+			for i, x := range w {
+				mean[i] += float32(x / averaged)
+			}
+		}
 	}
-	return w, nil
+	return mean, nil
 }
 
 func featureSteps(examples []example) []float32 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -46,6 +47,9 @@ func FitMixture(ctx context.Context, o Options) (classifier.Mixture, error) {
 	d, err := read(o)
 	if err != nil {
 		return classifier.Mixture{}, err
+	}
+	if len(d.blind) == 0 {
+		return classifier.Mixture{}, errors.New("the mixture is fitted to what the encoder says of rows: give its logits in Options.Blind")
 	}
 	held, err := d.crossScore(ctx, calibrationFolds)
 	if err != nil {

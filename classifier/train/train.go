@@ -58,7 +58,7 @@ func Train(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.say("scoring %d rows by models that have not seen their source", d.countScored())
+	d.say("scoring %d rows by models that have not seen their like", d.countScored())
 	held, err := d.crossScore(ctx, calibrationFolds)
 	if err != nil {
 		return nil, err
@@ -101,16 +101,16 @@ func CrossValidate(ctx context.Context, o Options) (*Report, error) {
 		*classifier.Classifier
 		classifier.Mixture
 	}
-	readers := map[string]reader{} // by the source that they have not seen
+	readers := map[string]reader{} // by the form that they have not seen
 	for _, h := range held {
 		if h.row.part != partDev {
 			continue
 		}
-		r, ok := readers[h.row.Source]
+		r, ok := readers[h.row.form()]
 		if !ok {
 			var others []scored
 			for _, x := range held {
-				if x.row.Source != h.row.Source {
+				if x.row.form() != h.row.form() {
 					others = append(others, x)
 				}
 			}
@@ -118,7 +118,7 @@ func CrossValidate(ctx context.Context, o Options) (*Report, error) {
 				return nil, err
 			}
 			r.Mixture = fitMixture(r.Classifier, others, d.blind)
-			readers[h.row.Source] = r
+			readers[h.row.form()] = r
 		}
 		c := of(r.Classifier, h)
 		if z, ok := d.blind[h.row.ID]; ok && c.InDoubt() {
@@ -149,6 +149,7 @@ type data struct {
 	rows       []Row
 	examples   []example
 	blind      logits
+	own        bool // the corpus is the project's own
 	real       bool
 	missing    []string
 	provenance provenance
@@ -186,7 +187,7 @@ func read(o Options) (*data, error) {
 	d := &data{progress: o.Progress, provenance: provenance{Format: "adjutant classifier weights"}}
 	fsys := o.Corpus
 	if fsys == nil {
-		fsys = corpus.FS
+		fsys, d.own = corpus.FS, true
 	}
 	names, err := fs.Glob(fsys, "*.jsonl")
 	if err != nil {
@@ -288,7 +289,7 @@ func (d *data) extract() {
 	for k := range workers {
 		wg.Go(func() {
 			for i := k; i < len(d.rows); i += workers {
-				d.examples[i] = newExample(&d.rows[i])
+				d.examples[i] = d.newExample(&d.rows[i])
 			}
 		})
 	}
@@ -299,6 +300,9 @@ func (d *data) extract() {
 // them, and the same ask with long material, with the same labels.
 func (d *data) derive() {
 	n := len(d.rows)
+	for i := range n {
+		d.rows[i].origin = i
+	}
 	for i := range n {
 		r := d.rows[i]
 		if r.part != partCorpus || len(r.Task.Messages) != 1 || i%10 != 0 {
@@ -350,15 +354,15 @@ var approvals = [][2]string{
 	{"需要我现在开始吗？", "好的，开始吧"},
 }
 
-func newExample(r *Row) example {
+func (d *data) newExample(r *Row) example {
 	e := example{features: classifier.Features(r.Task), tier: int(r.Tier) - 1, stage: int(r.Stage) - 1, weight: 1, length: float32(math.NaN())}
-	if r.part == partCorpus {
+	if r.part == partCorpus && d.own {
 		switch r.Source[0] {
 		case 'a':
 			e.weight = hardWeight
 		case 'n', 'o':
 			e.weight = wideWeight
-		case 'p':
+		case 'p', 'q':
 			e.weight = contrastWeight
 		}
 	}
@@ -371,13 +375,13 @@ func newExample(r *Row) example {
 	return e
 }
 
-// scored tells rows that calibration uses. Without real rows those are the
-// corpus's that have the forms of real ones.
+// scored tells rows that calibration uses. Without real rows those are the ones
+// of our own corpus that have the forms of real ones, and all of a user's.
 func (d *data) scored(r *Row) bool {
 	if d.real {
 		return r.part != partCorpus
 	}
-	return r.part != partCorpus || strings.HasPrefix(r.Source, "m")
+	return r.part != partCorpus || !d.own || strings.HasPrefix(r.Source, "m")
 }
 
 func (d *data) countScored() (n int) {
@@ -400,35 +404,37 @@ func (d *data) trained(fold int, folds []int) []example {
 	return out
 }
 
-// crossScore scores rows by models that have not seen their source. The sources
-// are dealt into n folds; 0 gives each source of dev.jsonl one of its own, and
-// the others none.
+// crossScore scores rows by models that have not seen their form. The forms are
+// dealt into n folds; 0 gives each form of dev.jsonl one of its own, and the
+// others none. Without real rows it is the rows that are dealt, those derived from
+// one together with it.
 func (d *data) crossScore(ctx context.Context, n int) ([]scored, error) {
 	folds := make([]int, len(d.rows))
-	bySource := map[string]int{}
+	byForm := map[string]int{}
 	if n == 0 {
 		for i := range d.rows {
 			if r := &d.rows[i]; r.part == partDev {
-				if _, ok := bySource[r.Source]; !ok {
-					bySource[r.Source] = n
+				if _, ok := byForm[r.form()]; !ok {
+					byForm[r.form()] = n
 					n++
 				}
 			}
 		}
 		for i := range d.rows {
 			folds[i] = -1
-			if f, ok := bySource[d.rows[i].Source]; ok && d.scored(&d.rows[i]) {
+			if f, ok := byForm[d.rows[i].form()]; ok && d.scored(&d.rows[i]) {
 				folds[i] = f
 			}
 		}
 	} else {
 		for i := range d.rows {
 			folds[i] = -1
-			if r := &d.rows[i]; d.scored(r) {
-				folds[i] = foldOf(r.Source, n)
-				if !d.real {
-					folds[i] = i % n
-				}
+			switch r := &d.rows[i]; {
+			case !d.scored(r):
+			case d.real:
+				folds[i] = foldOf(r.form(), n)
+			default:
+				folds[i] = r.origin % n
 			}
 		}
 	}
@@ -456,13 +462,9 @@ func (d *data) crossScore(ctx context.Context, n int) ([]scored, error) {
 	return slices.Concat(results...), errors.Join(errs...)
 }
 
-// foldOf deals sources into n folds. The sources of commit messages are one form
-// and go together.
-func foldOf(source string, n int) int {
-	if strings.HasPrefix(source, "commits_") {
-		source = "commits"
-	}
+// foldOf deals forms into n folds.
+func foldOf(form string, n int) int {
 	h := fnv.New32a()
-	io.WriteString(h, source)
+	io.WriteString(h, form)
 	return int(h.Sum32()>>4) % n
 }

@@ -40,13 +40,15 @@ reachable; 130 interrupted.
 const taskHelp = `About the task
   --material-tokens N   length of material that you will add to the call but do not
                         send here, in tokens
-  --items N             how many records, files or pages that material holds
+  --items N             how many records, files or pages that material holds, where its
+                        length is not known
   --expected-output N   how long the answer will be, in tokens, if you know it
   --stage STAGE         design, execution or mixed, if you know it
   --capability NAME     what the model must be able to do; repeat it or use commas:
                         vision, pdf, audio-input, video-input, tools, reasoning,
                         structured-output, prompt-caching
-  --label KEY=VALUE     for policy rules and metrics, never text of the task; repeat it
+  --label KEY=VALUE     for policy rules and the decision log, never text of the task;
+                        repeat it
 `
 
 const outputHelp = `Input and output
