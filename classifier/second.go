@@ -13,7 +13,7 @@ import (
 type Encoder func(ctx context.Context, ask string, before ...string) ([Tiers]float32, error)
 
 // WithEncoder gives a classifier that asks e where the linear model's confidence
-// is below [Doubt], about four real tasks in ten, unless the task is in a language
+// is below [Doubt], about two real tasks in ten, unless the task is in a language
 // other than English, which is all that the built-in encoder has read. Its answers
 // differ from those of c only there.
 func (c *Classifier) WithEncoder(e Encoder) *Classifier {
@@ -35,18 +35,18 @@ type Mixture struct {
 }
 
 // Doubt is the confidence of the linear model below which the encoder is asked. Above
-// it the encoder still helps a little (always asked, both are right in one more task
-// of a hundred), for two and a half times the processor time.
-const Doubt = 0.80
+// it the encoder still helps a little (asked below 0.80, both are right in one more
+// task of a hundred), for twice the processor time.
+const Doubt = 0.65
 
 // BuiltInMixture belongs to the built-in weights of both. It is fitted to what
 // each says of labelled real rows from sources that it has not seen; a test of
 // package train holds it to them, where those rows are present.
 // docs/decisions/0003-classifier.md has the figures.
 var BuiltInMixture = Mixture{
-	Linear:  0.50,
-	Encoder: 0.71,
-	Bias:    [Tiers]float64{0.20, -0.21, 0.01},
+	Linear:  0.75,
+	Encoder: 0.56,
+	Bias:    [Tiers]float64{0.07, 0.00, -0.08},
 }
 
 // Mix gives the probabilities of the tiers from those of the linear model and the

@@ -34,7 +34,7 @@ type Config struct {
 	// weights are never helped by the encoder.
 	Weights string `yaml:"weights"`
 	// Encoder says whether a sentence encoder is asked about the tasks that leave the
-	// built-in classifier in doubt, about four in ten. It takes milliseconds instead of
+	// built-in classifier in doubt, about two in ten. It takes milliseconds instead of
 	// microseconds, and is right more often. Without AVX2 it is never asked.
 	Encoder bool `yaml:"encoder"`
 

@@ -14,7 +14,7 @@
 //
 //   - wordpiece.go cuts the text into word pieces, as BERT does.
 //   - tokenise (encoder.go) keeps the head and the tail of a long ask, and a
-//     little of the turns before: at most 159 tokens, whatever the input.
+//     little of the turns before: at most 93 tokens, whatever the input.
 //   - forward (encoder.go) turns each token into 384 numbers: its own vector
 //     plus that of its place. Each of twelve layers then lets every token look at
 //     every other (attend) and passes each through a small network of its own

@@ -12,12 +12,12 @@ import (
 // What the encoder reads of a task, in tokens. Training cut its texts alike, in
 // train.py; a change here needs a new training.
 const (
-	headTokens    = 64 // of the ask, its beginning
-	tailTokens    = 32 // and its end, when it is longer than both
-	turnTokens    = 24 // of each turn before
-	contextTokens = 60 // of all turns before, with a separator after each
+	headTokens    = 32 // of the ask, its beginning
+	tailTokens    = 24 // and its end, when it is longer than both
+	turnTokens    = 16 // of each turn before
+	contextTokens = 34 // of all turns before, with a separator after each
 	// maxTokens is all of it: start, turns, head, one dot, tail, end; rounded up.
-	maxTokens = 160
+	maxTokens = 96
 
 	headRunes = 6000 // of the ask, its beginning, in code points
 	tailRunes = 6000 // and of the rest, its end
@@ -72,9 +72,9 @@ func (e *Encoder) Logits(ctx context.Context, ask string, before ...string) ([3]
 	return e.forward(ctx, s)
 }
 
-// tokenise sets s.ids to what the network reads: [CLS], the last 60 tokens of
-// (the first 24 tokens of each turn before and [SEP]), the ask, [SEP]. An ask
-// of more than 96 tokens becomes its first 64, a dot and its last 32.
+// tokenise sets s.ids to what the network reads: [CLS], the last 34 tokens of
+// (the first 16 tokens of each turn before and [SEP]), the ask, [SEP]. An ask
+// of more than 56 tokens becomes its first 32, a dot and its last 24.
 func (e *Encoder) tokenise(s *scratch, ask string, before []string) {
 	v := e.vocabulary
 	ids := s.ids[:0]

@@ -15,7 +15,7 @@ func BenchmarkLogits(b *testing.B) {
 		b.Fatal(err)
 	}
 	for _, kernel := range kernels() {
-		for _, tokens := range []int{16, 48, 96, 159} {
+		for _, tokens := range []int{16, 48, 93} {
 			ask := strings.Repeat("a ", min(tokens-2, headTokens+tailTokens+1))
 			before := []string{strings.Repeat("a ", turnTokens), strings.Repeat("a ", turnTokens), strings.Repeat("a ", turnTokens)}
 			if tokens <= 98 {

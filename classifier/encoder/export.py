@@ -26,7 +26,7 @@ from tokenizers import BertWordPieceTokenizer
 import train
 
 MAGIC = b"adjenc\x00\x01"
-POSITIONS = 160  # maxTokens in encoder.go
+POSITIONS = 160  # at least maxTokens in encoder.go
 
 
 def choose_tokens(vocabulary, texts, limit):
@@ -98,7 +98,7 @@ def reference(net, tokenizer, rows):
     """Texts, the ids they become, and the logits of the float network."""
     out = []
     for row in rows:
-        ids = train.token_ids(tokenizer, row["messages"])
+        ids = train.token_ids(tokenizer, row["messages"], train.READ)
         with torch.no_grad():
             mask = torch.ones(1, len(ids))
             tier = net(net.low(torch.tensor([ids]), mask), mask)[0][0]

@@ -40,8 +40,11 @@ TIERS = ["repetition", "making", "judgment"]
 STAGES = ["design", "execution", "mixed"]
 FROZEN_LAYERS = 4
 
-# What is read of a task; encoder.go has the same figures.
-HEAD_TOKENS, TAIL_TOKENS, TURN_TOKENS, CONTEXT_TOKENS = 64, 32, 24, 60
+# What is read of a task, in tokens: of the ask its head and its tail, of each turn before its head, of all turns before the
+# last. Training sees more than the service, whose figures encoder.go has too: reading less costs it no accuracy, and time
+# goes with the tokens.
+TRAINED = 64, 32, 24, 60
+READ = 32, 24, 16, 34
 HEAD_RUNES, TAIL_RUNES, TURN_RUNES = 6000, 6000, 400
 
 # Judgment is rare, and lost if it keeps its share of real traffic (.36, .58, .06).
@@ -115,18 +118,19 @@ def tokenizer(tokens):
     return BertWordPieceTokenizer({t: i for i, t in enumerate(tokens)}, lowercase=True)
 
 
-def token_ids(tok, messages):
+def token_ids(tok, messages, window):
     """What the network reads; tokenise in encoder.go is its twin."""
     start, end = tok.token_to_id("[CLS]"), tok.token_to_id("[SEP]")
     pieces = lambda text: tok.encode(text, add_special_tokens=False).ids
+    head, tail, each, all_turns = window
     ask, before = split(messages)
     ids = pieces(ask[:HEAD_RUNES] + " " + ask[HEAD_RUNES:][-TAIL_RUNES:])
-    if len(ids) > HEAD_TOKENS + TAIL_TOKENS:
-        ids = ids[:HEAD_TOKENS] + pieces(".") + ids[-TAIL_TOKENS:]
+    if len(ids) > head + tail:
+        ids = ids[:head] + pieces(".") + ids[-tail:]
     context = []
     for turn in before:
-        context += pieces(turn[:TURN_RUNES])[:TURN_TOKENS] + [end]
-    return [start] + context[-CONTEXT_TOKENS:] + ids + [end]
+        context += pieces(turn[:TURN_RUNES])[:each] + [end]
+    return [start] + context[-all_turns:] + ids + [end]
 
 
 def run(layers, x, mask):
@@ -297,9 +301,9 @@ def main():
     tok = tokenizer(base.vocabulary)
     net = Network(base.network())
 
-    def ready(rows):
+    def ready(rows, window=TRAINED):
         for r in rows:
-            r["ids"] = token_ids(tok, r["messages"])
+            r["ids"] = token_ids(tok, r["messages"], window)
         read_low(net, rows)
         return rows
 
@@ -312,7 +316,7 @@ def main():
 
     load_mean(net, [torch.load(path) for path in a.average], ready(corpus[:: len(corpus) // 1000 or 1]))
     if a.blind:
-        blind = ready([r for path in a.blind for r in read_file(path)])
+        blind = ready([r for path in a.blind for r in read_file(path)], READ)
         with open(a.blind_out, "w") as f:
             for r, z in zip(blind, logits_of(net, blind)):
                 f.write(json.dumps({"id": r["id"], "logits": z}) + "\n")
