@@ -150,12 +150,61 @@ func TestReadRowsNamesBadLines(t *testing.T) {
 		{`{"text":"a","messages":[{"role":"user","content":"b"}],"tier":"making"}`, `rows.jsonl:1: has both "text" and "messages": use one`},
 		{`{"messages":[{"role":"boss","content":"b"}],"tier":"making"}`, `rows.jsonl:1: unknown role "boss": use one of ["system" "user" "assistant" "tool"]`},
 		{`{"text":"a","tier":"making","stage":"later"}`, `rows.jsonl:1: unknown stage "later": use one of ["design" "execution" "mixed"]`},
+		{`{"text":"a","tier":"making","output_tokens":"40"}`, `rows.jsonl:1: output_tokens: not the kind of value that belongs there`},
 		{`secret prompt`, `rows.jsonl:1: not a JSON object with the fields of a row`},
 	} {
 		_, err := train.ReadRows("rows.jsonl", strings.NewReader(tt.line))
 		if err == nil || err.Error() != tt.want {
 			t.Errorf("%s: error %v, want %s", tt.line, err, tt.want)
 		}
+	}
+}
+
+func TestReadRowsGivesUp(t *testing.T) {
+	_, err := train.ReadRows("rows.jsonl", strings.NewReader(strings.Repeat("{}\n", 50)))
+	if err == nil || !strings.HasSuffix(err.Error(), "rows.jsonl: not read further than line 20, after 20 bad lines") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// What the first letter of a file means holds for our own corpus alone.
+func TestNamesOfAUsersFilesMeanNothing(t *testing.T) {
+	var weights [][]byte
+	for _, name := range []string{"apples.jsonl", "notes.jsonl", "prompts.jsonl", ".jsonl"} {
+		got, err := train.Train(context.Background(), train.Options{Corpus: fstest.MapFS{name: {Data: []byte(rows(60))}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		weights = append(weights, got.Weights)
+	}
+	for i, w := range weights {
+		if !bytes.Equal(w, weights[0]) {
+			t.Errorf("file %d gives other weights than the first", i)
+		}
+	}
+	c, err := classifier.Load(weights[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := c.Classify(context.Background(), classifier.Prompt("rename file q to kebab-case"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := answer.OutputTokens; got.High == got.Low {
+		t.Errorf("lengths %+v are not calibrated", got)
+	}
+}
+
+func TestEvaluateWantsRows(t *testing.T) {
+	if _, err := train.Evaluate(context.Background(), classifier.Default(), nil); err == nil {
+		t.Error("no rows and no error")
+	}
+}
+
+func TestFitMixtureWantsTheEncodersWord(t *testing.T) {
+	_, err := train.FitMixture(context.Background(), train.Options{Corpus: fstest.MapFS{"m1.jsonl": {Data: []byte(rows(6))}}})
+	if err == nil || !strings.Contains(err.Error(), "Options.Blind") {
+		t.Errorf("error %v, want Options.Blind named", err)
 	}
 }
 

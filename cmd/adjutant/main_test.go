@@ -313,6 +313,11 @@ func TestTrainAndEvaluate(t *testing.T) {
 	if code != exitOK || !strings.Contains(stdout, weights+".provenance.json") {
 		t.Fatalf("train exits with %d: %s%s", code, stdout, stderr)
 	}
+	for _, out := range []string{dir, filepath.Join(dir, "none", "weights.bin")} {
+		if code, _, stderr := adjutant(t, "", "train", "--corpus", dir, "--out", out); code != exitFailed || !strings.Contains(stderr, "folder") {
+			t.Errorf("train --out %s exits with %d: %s", out, code, stderr)
+		}
+	}
 	code, stdout, stderr = adjutant(t, rows.String(), "evaluate", "--weights", weights, "--data", "-", "--json")
 	if code != exitOK || !strings.Contains(stdout, `"rows": 30`) {
 		t.Errorf("evaluate exits with %d: %s%s", code, stdout, stderr)
