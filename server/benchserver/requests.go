@@ -32,7 +32,7 @@ var (
 	}()
 )
 
-// mixture are tasks of which the encoder reads about one in three, as of real ones; about
+// mixture are tasks of which the encoder reads about one in five, as of real ones; about
 // which of these the classifier is in doubt depends on its weights.
 func mixture() []*adjutantv1.Task {
 	var doubtful, all []string
@@ -50,7 +50,7 @@ func mixture() []*adjutantv1.Task {
 		}
 	}
 	for _, ask := range doubtful {
-		all = append(all, ask, text, text)
+		all = append(all, ask, text, text, text, text)
 	}
 	tasks := make([]*adjutantv1.Task, len(all))
 	for i, ask := range all {
