@@ -99,8 +99,8 @@ func (r *running) calls(t *testing.T, method string, requests ...proto.Message) 
 	}
 }
 
-// mixture is about what real tasks are to the encoder: one in three leaves the fast
-// classifier in doubt.
+// mixture is more than real tasks are to the encoder: one in three leaves the fast
+// classifier in doubt, of real ones about one in five.
 func mixture(t *testing.T) []string {
 	t.Helper()
 	const sure = "Write a function that merges two sorted lists of customer records, number %d, with its tests."

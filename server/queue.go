@@ -100,8 +100,9 @@ func (q *queue) room() error {
 const batchTasks = 4096
 
 // addBatch lets a batch in, or refuses it where batches that are not answered have as
-// many tasks as may wait, or batchTasks a core. A batch alone is never too large: only its workers wait in the
-// queue, and give way. batchDone must follow; adding no tasks only asks.
+// many tasks as may wait, or batchTasks a core. A batch alone is never too large: only
+// its workers wait in the queue, and give way. batchDone must follow; adding no tasks
+// only asks.
 func (q *queue) addBatch(tasks int) error {
 	q.mu.Lock()
 	ahead, limit, mean := q.batched, min(q.limit(), q.cores*batchTasks), q.mean

@@ -82,7 +82,8 @@ const calibrationFolds = 5
 
 // CrossValidate scores the labelled real rows of dev.jsonl, each by a model that
 // was trained without any row of its source and calibrated without it: what a
-// stranger's traffic meets. It takes about as many trainings as there are sources.
+// stranger's traffic meets. The commit messages of all repositories are one source
+// here. It takes about as many trainings as there are sources.
 func CrossValidate(ctx context.Context, o Options) (*Report, error) {
 	d, err := read(o)
 	if err != nil {
